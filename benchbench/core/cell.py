@@ -1,0 +1,59 @@
+"""One thing to measure: a variant with its seed and settings, and an id made from its content."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from benchbench.core.model import Frozen, JsonValue, canonical_json
+from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, TrainSpec
+
+
+class Setting(Frozen):
+    """One swept field and the value it has in a cell."""
+
+    key: str
+    value: JsonValue
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}"
+
+
+class Cell(Frozen):
+    """One resolved variant x seed x setting.
+
+    Two cells are the same when they would build, train and load the same thing; the variant's
+    name and the suite's name do not count.
+    """
+
+    variant: str
+    seed: int = 0
+    settings: tuple[Setting, ...] = ()
+    architecture: ArchitectureSpec
+    replace: tuple[ReplaceSpec, ...] = ()
+    data: DataSpec | None = None
+    train: TrainSpec | None = None
+
+    @property
+    def content_hash(self) -> str:
+        """Ten hexadecimal digits of the SHA-256 of what the cell is made of."""
+        content = self.model_dump(mode="json", by_alias=True, exclude={"variant", "settings"})
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:10]
+
+    @property
+    def id(self) -> str:
+        """Stable, and a file name: `v1-3f2a9c1b7d`."""
+        return f"{re.sub(r'[^A-Za-z0-9_.+-]', '_', self.variant)}-{self.content_hash}"
+
+    @property
+    def label(self) -> str:
+        """For people: the variant and what was swept."""
+        return " ".join([self.variant, *(str(setting) for setting in self.settings)])
+
+    @property
+    def group(self) -> str:
+        """What must be equal for two cells to be compared: everything swept but the variant."""
+        return ", ".join(str(setting) for setting in self.settings)
+
+    def __hash__(self) -> int:
+        return hash(self.id)

@@ -1,0 +1,237 @@
+"""What a registered architecture, replacement, source, recipe or measure must bring.
+
+Each is a small frozen record of a name's parts, so that an addition is one file that ends in one
+record, and one entry point that names it. Torch appears in annotations only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from benchbench.core.cell import Cell
+from benchbench.core.measurement import (
+    CellResult,
+    Failure,
+    ImageRecord,
+    LayerCount,
+    LayerReplacement,
+    Measurement,
+)
+from benchbench.core.model import Frozen, Options
+from benchbench.core.suite import Paper
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Stages = Mapping[str, tuple[str, ...]]
+
+
+class InputSpec(Frozen):
+    """Shape and kind of one example input; values are standard normal, or indices below `high`."""
+
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "int64"] = "float32"
+    high: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One family of networks.
+
+    Attributes:
+        options: its options, checked before `build` sees them.
+        build: options -> a fresh `nn.Module` with random weights.
+        stages: stage name -> module paths or globs, the words of its paper.
+        inputs: options -> example inputs.
+        parameters: options -> the exact parameter count, from the definition alone.
+        paper: where the definition stands.
+    """
+
+    options: type[Options]
+    build: Callable[[Any], nn.Module]
+    stages: Stages
+    inputs: Callable[[Any], tuple[InputSpec, ...]]
+    parameters: Callable[[Any], int] | None = None
+    paper: Paper | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """One way to exchange a layer.
+
+    Attributes:
+        options: its options.
+        build: (layer, options) -> a module of the same input and output shape. Raises
+            NotReplaceableError, with the reason, for a layer it declines.
+    """
+
+    options: type[Options]
+    build: Callable[[nn.Module, Any], nn.Module]
+
+
+class ImageSet(Protocol):
+    """A sequence of images; `[i]` is a uint8 tensor [3, H, W] in RGB."""
+
+    names: Sequence[str]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Train, validation and test images that share no pixel, and a digest of their content."""
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where images come from. `open` is given the options and the cell's seed."""
+
+    options: type[Options]
+    open: Callable[[Any, int], Splits]
+
+
+@dataclass(slots=True)
+class Subject:
+    """A built module with its inputs; it never leaves its process and is never stored."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+    stages: Stages = field(default_factory=dict)
+    cell: Cell | None = None
+    checkpoint: Path | None = None
+    replacements: tuple[LayerReplacement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureContext:
+    """What a measure may use beside its subject.
+
+    Attributes:
+        seed: for everything random.
+        folder: an existing folder for files that the measure leaves (samples); None keeps none.
+        images: opens the cell's data; raises DataError where the suite declares none.
+        say: shows one line of progress.
+    """
+
+    seed: int
+    folder: Path | None
+    images: Callable[[], Splits]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one measure found for one cell."""
+
+    measurements: tuple[Measurement, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    layers: tuple[LayerCount, ...] = ()
+    images: tuple[ImageRecord, ...] = ()
+
+
+class Replicate(Frozen):
+    """What one fresh process brings back from a comparison: raw samples, round by round.
+
+    Attributes:
+        samples: subject name -> one value per round, aligned across subjects.
+        cold_start: subject name -> seconds of (build, load, first call).
+        notes: what a reader must know, `warm-up capped` and the like, by subject ("" = all).
+        settings: facts of the process: threads, versions, load before and after.
+    """
+
+    samples: dict[str, tuple[float, ...]]
+    device_samples: dict[str, tuple[float, ...]] = {}
+    cold_start: dict[str, tuple[float, float, float]] = {}
+    notes: dict[str, tuple[str, ...]] = {}
+    settings: dict[str, str | int | float | bool | None] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The part of a measure that needs several subjects in one fresh process.
+
+    Attributes:
+        split: options -> one set of options per comparison (a thread count, a device, each).
+        processes: options -> how many fresh processes.
+        threads: options -> thread count to set before torch is imported.
+        take: runs inside the fresh process; subjects by name, the first is the baseline.
+        summarise: replicates -> measurements and failures by subject name.
+        unavailable: options -> why this machine cannot make it, or None.
+    """
+
+    split: Callable[[Any], Sequence[Any]]
+    processes: Callable[[Any], int]
+    threads: Callable[[Any], int | None]
+    take: Callable[[Mapping[str, Callable[[], Subject]], Any, int, int], Replicate]
+    summarise: Callable[[Sequence[Replicate], str, Any], Mapping[str, Measured]]
+    unavailable: Callable[[Any], Failure | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure: `per_cell` looks at a subject alone, `comparison` at several side by side."""
+
+    options: type[Options]
+    per_cell: Callable[[Subject, Any, MeasureContext], Measured] | None = None
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """What a recipe is given to set up its task."""
+
+    module: nn.Module
+    images: Splits
+    seed: int
+    device: torch.device
+
+
+class TrainingTask(Protocol):
+    """One objective as data to the loop (training/loop.py): what to train, and one step of it.
+
+    The loop owns device, precision, processes, checkpoints, resume, progress and divergence.
+    """
+
+    networks: Mapping[str, nn.Module]
+    optimizers: Mapping[str, torch.optim.Optimizer]
+    schedulers: Mapping[str, Any]
+
+    def losses(self, batch: torch.Tensor, step: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
+        """Optimiser name -> its loss terms; the loop backpropagates `total` and steps."""
+        ...
+
+    def validate(self) -> Mapping[str, float]:
+        """Validation terms, `loss` among them, with the networks in eval mode."""
+        ...
+
+    def samples(self) -> Iterator[tuple[ImageRecord, torch.Tensor]]:
+        """Pictures to keep at this step, float [3, H, W] in 0..1; the record's path is filled in later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One objective. Its options extend the loop's (training/options.py)."""
+
+    options: type[Options]
+    task: Callable[[TrainingContext, Any], TrainingTask]
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """A cell's result and where its checkpoint lies, as an executor hands it back."""
+
+    result: CellResult
+    checkpoint: Path | None

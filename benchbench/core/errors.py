@@ -1,0 +1,142 @@
+"""Errors that say what was given, what was expected and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in a file something was declared; `line` counts from 1."""
+
+    path: str
+    line: int | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return place if not self.key else f"{place}: {self.key}"
+
+
+class BenchbenchError(Exception):
+    """Base of every error that a user is meant to read.
+
+    Args:
+        problem: what is wrong, naming what was given.
+        expected: what would have been right.
+        fix: what to do now, a command where there is one.
+        where: the file, line and key it came from.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: str | None = None,
+        fix: str | None = None,
+        where: Location | None = None,
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.expected = expected
+        self.fix = fix
+        self.where = where
+
+    def at(self, where: Location) -> BenchbenchError:
+        """The same error with its place in a file, unless it has one already."""
+        if self.where is None:
+            self.where = where
+        return self
+
+    def __str__(self) -> str:
+        lines = [self.problem if self.where is None else f"{self.where}: {self.problem}"]
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.fix:
+            lines.append(f"  to do: {self.fix}")
+        return "\n".join(lines)
+
+
+class SuiteError(BenchbenchError):
+    """A suite file that cannot be read, is not valid or expands to nothing."""
+
+
+class UnknownNameError(BenchbenchError):
+    """A name that no registry, stage map or suite knows."""
+
+
+class OptionError(BenchbenchError):
+    """An option that does not exist or has a value out of its range."""
+
+
+class ArchitectureError(BenchbenchError):
+    """A model that could not be built or imported, or inputs that do not fit it."""
+
+
+class ReplacementError(BenchbenchError):
+    """A replacement that selects nothing or changes the shape of what it replaces."""
+
+
+class NotReplaceableError(BenchbenchError):
+    """One layer that a replacement declines; it is listed in the result, not raised to users."""
+
+
+class DataError(BenchbenchError):
+    """Images that are missing, broken or too small."""
+
+
+class CheckpointError(BenchbenchError):
+    """A checkpoint or weights file that is missing, unsafe or does not fit the model."""
+
+
+class StoreError(BenchbenchError):
+    """Results that cannot be written or read."""
+
+
+class LockedError(BenchbenchError):
+    """Another process is measuring latency on this machine."""
+
+    exit_code = 1
+
+
+class MeasurementError(BenchbenchError):
+    """A measurement that could not be made; recorded in the result with its reason."""
+
+    exit_code = 1
+
+
+class UnsupportedOperatorError(MeasurementError):
+    """An operator that computes and that no counting rule covers."""
+
+
+class CountMismatchError(MeasurementError):
+    """Two independent MAC counters disagree."""
+
+
+class DivergedError(MeasurementError):
+    """A loss became NaN or infinite at a step."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name closest to `name`, or None when nothing is near."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[matches[0]] if matches else None
+
+
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, where: Location | None = None
+) -> UnknownNameError:
+    """The error for a name that is not in `known`, with its nearest match."""
+    names = sorted(known)
+    match = nearest(name, names)
+    return UnknownNameError(
+        f"unknown {kind} '{name}'",
+        expected=f"one of {', '.join(names)}" if names else f"no {kind} is known here",
+        fix=f"did you mean '{match}'?" if match else None,
+        where=where,
+    )

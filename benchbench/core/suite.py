@@ -1,0 +1,234 @@
+"""What a suite declares: an architecture, its variants, and how each is trained and measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
+
+from benchbench.core.model import Frozen, JsonValue
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60)]
+Scalar = str | int | float | bool | None
+Shape = tuple[Annotated[int, Field(gt=0)], ...]
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, (str, dict)) else value
+
+
+def _input_shapes(value: object) -> object:
+    if isinstance(value, list) and value and all(isinstance(size, int) for size in value):
+        return [value]
+    return value
+
+
+class Reference(Frozen):
+    """A registered name with its options beside it: `adam` or `{name: adam, lr: 0.001}`.
+
+    The options are checked by the model that the named thing brings (core/resolve.py).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """The keys beside the name."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class ArchitectureSpec(Frozen):
+    """A registered architecture, or any callable that builds an `nn.Module`.
+
+    `transformer_net`, `{name: transformer_net, width: 32}` or
+    `{import: "my_pkg.models:build", kwargs: {...}, input: [1, 3, 256, 256], stages: {...}}`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str | None = None
+    import_path: Annotated[str | None, Field(alias="import", pattern=r"^[\w.]+:[\w.]+$")] = None
+    kwargs: dict[str, JsonValue] = {}
+    input: Annotated[tuple[Shape, ...] | None, BeforeValidator(_input_shapes)] = None
+    stages: dict[Name, Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.name is None) == (self.import_path is None):
+            raise ValueError("give either 'name' (a registered architecture) or 'import' (module:callable)")
+        if self.import_path is not None and self.options:
+            raise ValueError(f"unknown key '{next(iter(self.options))}'; arguments of an import go under 'kwargs'")
+        if self.import_path is not None and self.input is None:
+            raise ValueError("an imported architecture needs 'input', for example [1, 3, 256, 256]")
+        if self.name is not None and (self.kwargs or self.stages is not None):
+            raise ValueError("'kwargs' and 'stages' belong to an imported architecture; options go beside 'name'")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = handler(self)
+        if said.get("import_path") is not None:
+            said["import"] = said["import_path"]
+        said.pop("import_path", None)
+        return {key: value for key, value in said.items() if value is not None and value != {}}
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """Options of a registered architecture: the keys beside its name."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def label(self) -> str:
+        """The name, or the import path, for people."""
+        return self.name or self.import_path or "?"
+
+
+class ReplaceSpec(Frozen):
+    """Which layers to exchange, and by what."""
+
+    stages: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    replacement: Annotated[Reference, Field(alias="with")]
+    layers: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("*",)
+
+
+class Variant(Frozen):
+    """One form of the architecture; an empty one is the network as published."""
+
+    title: str | None = None
+    note: str | None = None
+    architecture: dict[str, JsonValue] = {}
+    replace: Annotated[tuple[ReplaceSpec, ...], BeforeValidator(_as_tuple)] = ()
+
+
+class DataSpec(Frozen):
+    """Where images come from: a registered source with its options beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    source: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"source": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """The keys beside the source."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class TrainSpec(Frozen):
+    """How weights come to be: a recipe with its options, or a checkpoint to load."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    recipe: str | None = None
+    load: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.recipe is None) == (self.load is None):
+            raise ValueError("give either 'recipe' (train) or 'load' (a checkpoint, '{cell}' and '{variant}' allowed)")
+        if self.load is not None and self.options:
+            raise ValueError(f"unknown key '{next(iter(self.options))}' beside 'load'")
+        return self
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """The keys beside the recipe."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class MeasureSpec(Frozen):
+    """A measure: its name, or one key that maps to its options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_single_key(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and len(value) == 1 and "name" not in value:
+            name, options = next(iter(value.items()))
+            if options is None or isinstance(options, dict):
+                return {**(options or {}), "name": name}
+        return value
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """The options of the measure."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Expectation(Frozen):
+    """A figure as printed in the paper, with what must be said beside it."""
+
+    value: float
+    note: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: object) -> object:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return {"value": value} if is_number else value
+
+
+class Paper(Frozen):
+    """The publication that a suite reproduces."""
+
+    title: str
+    year: Annotated[int, Field(ge=1950, le=2100)]
+    authors: str | None = None
+    url: Annotated[str | None, Field(pattern=r"^https?://")] = None
+    note: str | None = None
+
+
+class Suite(Frozen):
+    """A whole suite, as declared. `core/suite_file.py` reads one from YAML."""
+
+    name: Name
+    title: str | None = None
+    description: str | None = None
+    paper: Paper | None = None
+    architecture: ArchitectureSpec
+    variants: Annotated[dict[Name, Variant], Field(min_length=1)] = {"baseline": Variant()}
+    baseline: str | None = None
+    matrix: dict[str, Annotated[tuple[JsonValue, ...], BeforeValidator(_as_tuple)]] = {}
+    data: DataSpec | None = None
+    train: TrainSpec | None = None
+    measure: Annotated[tuple[MeasureSpec, ...], Field(min_length=1)]
+    expect: dict[str, dict[str, Expectation]] = {}
+    profiles: dict[Literal["quick", "full"], dict[str, JsonValue]] = {}
+
+    @property
+    def baseline_variant(self) -> str:
+        """The variant that the others are compared with: named, or the first."""
+        return self.baseline or next(iter(self.variants))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_variants(cls, value: object) -> object:
+        # `v0:` with nothing behind it is YAML's null, and means the network as it is.
+        if isinstance(value, dict) and isinstance(value.get("variants"), dict):
+            variants = {name: {} if body is None else body for name, body in value["variants"].items()}
+            return {**value, "variants": variants}
+        return value

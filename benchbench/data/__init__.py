@@ -1,0 +1,1 @@
+"""Images: the built-in photographs and folders of your own."""

@@ -1,0 +1,1 @@
+"""Features, statistics and scores, kept apart."""

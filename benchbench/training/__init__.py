@@ -1,0 +1,1 @@
+"""One small loop, and one recipe file per objective."""

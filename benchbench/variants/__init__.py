@@ -1,0 +1,1 @@
+"""Layer replacement on any module: which stages, which layers, by what."""
