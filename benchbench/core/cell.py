@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from benchbench.core.model import Frozen, JsonValue, canonical_json
+from benchbench.core.model import Frozen, JsonValue, canonical_json, dump_declared
 from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, TrainSpec
 
 
@@ -16,14 +16,18 @@ class Setting(Frozen):
     value: JsonValue
 
     def __str__(self) -> str:
-        return f"{self.key}={self.value}"
+        return f"{self.key}={self.value if isinstance(self.value, str) else canonical_json(self.value)}"
 
 
 class Cell(Frozen):
     """One resolved variant x seed x setting.
 
-    Two cells are the same when they would build, train and load the same thing; the variant's
-    name and the suite's name do not count.
+    Two cells are the same when they declare the same thing to build, train and load; the variant's
+    name and the suite's name do not count, nor do titles and notes.
+
+    What a declaration leaves to a default is not part of the id: an option that is added later, with a
+    default that changes nothing, leaves every id as it was. So `width: 32` written out and the same
+    32 left to the default are two ids.
     """
 
     variant: str
@@ -37,7 +41,11 @@ class Cell(Frozen):
     @property
     def content_hash(self) -> str:
         """Ten hexadecimal digits of the SHA-256 of what the cell is made of."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"variant", "settings"})
+        said = dump_declared(self)
+        content: JsonValue = {
+            "seed": self.seed,
+            **{key: said[key] for key in ("architecture", "replace", "data", "train") if key in said},
+        }
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:10]
 
     @property
@@ -52,8 +60,9 @@ class Cell(Frozen):
 
     @property
     def group(self) -> str:
-        """What must be equal for two cells to be compared: everything swept but the variant."""
-        return ", ".join(str(setting) for setting in self.settings)
+        """What must be equal for two cells to be compared: everything swept but the variant itself."""
+        shared = (setting for setting in self.settings if not setting.key.startswith("variant."))
+        return ", ".join(str(setting) for setting in shared)
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -6,7 +6,7 @@ record, and one entry point that names it. Torch appears in annotations only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -112,6 +112,8 @@ class Subject:
     cell: Cell | None = None
     checkpoint: Path | None = None
     replacements: tuple[LayerReplacement, ...] = ()
+    build_s: float = 0.0
+    load_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,9 @@ class Comparison:
         split: options -> one set of options per comparison (a thread count, a device, each).
         processes: options -> how many fresh processes.
         threads: options -> thread count to set before torch is imported.
+        limit_s: (options, how many subjects) -> when a process counts as hanging.
+        baseline: options -> the variant that ratios refer to, or None for the suite's own.
+        setting: options -> what tells this comparison from the measure's others.
         take: runs inside the fresh process; subjects by name, the first is the baseline.
         summarise: replicates -> measurements and failures by subject name.
         unavailable: options -> why this machine cannot make it, or None.
@@ -174,6 +179,9 @@ class Comparison:
     split: Callable[[Any], Sequence[Any]]
     processes: Callable[[Any], int]
     threads: Callable[[Any], int | None]
+    limit_s: Callable[[Any, int], float]
+    baseline: Callable[[Any], str | None]
+    setting: Callable[[Any], str]
     take: Callable[[Mapping[str, Callable[[], Subject]], Any, int, int], Replicate]
     summarise: Callable[[Sequence[Replicate], str, Any], Mapping[str, Measured]]
     unavailable: Callable[[Any], Failure | None]
@@ -201,23 +209,35 @@ class TrainingContext:
 class TrainingTask(Protocol):
     """One objective as data to the loop (training/loop.py): what to train, and one step of it.
 
-    The loop owns device, precision, processes, checkpoints, resume, progress and divergence.
+    The loop owns device, precision, processes, checkpoints, resume, progress and divergence. Before
+    the first step it puts wrapped networks and optimisers into the mappings: a task calls them from
+    there. What is not learnt (a loss network, a style picture) stays out of them. Torch's generators
+    are seeded from (seed, step) before every step, so that a resumed training repeats them.
     """
 
-    networks: Mapping[str, nn.Module]
-    optimizers: Mapping[str, torch.optim.Optimizer]
-    schedulers: Mapping[str, Any]
+    networks: MutableMapping[str, nn.Module]
+    optimizers: MutableMapping[str, torch.optim.Optimizer]
+    schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler]
 
-    def losses(self, batch: torch.Tensor, step: int) -> Mapping[str, Mapping[str, torch.Tensor]]:
-        """Optimiser name -> its loss terms; the loop backpropagates `total` and steps."""
+    def losses(self, batch: torch.Tensor, step: int) -> Iterable[tuple[str, Mapping[str, torch.Tensor]]]:
+        """Optimiser name and its scalar loss terms, `total` among them, one optimiser after another.
+
+        The loop backpropagates `total` and steps the optimiser before it asks for the next pair: a
+        generator computes a generator's loss after its discriminator has moved. `batch` is float
+        [N, 3, H, W] in 0..1 on the device; `step` counts from 1.
+        """
         ...
 
     def validate(self) -> Mapping[str, float]:
-        """Validation terms, `loss` among them, with the networks in eval mode."""
+        """Validation terms, `loss` among them; called in eval mode without gradients."""
         ...
 
-    def samples(self) -> Iterator[tuple[ImageRecord, torch.Tensor]]:
-        """Pictures to keep at this step, float [3, H, W] in 0..1; the record's path is filled in later."""
+    def samples(self) -> Iterable[tuple[ImageRecord, torch.Tensor]]:
+        """Pictures to keep, uint8 or float in 0..1 [3, H, W], called as `validate` is.
+
+        The loop fills in the records' path, and the step of those whose role is `output`; a picture
+        of another role is kept once.
+        """
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class BenchbenchError(Exception):
         self.fix = fix
         self.where = where
 
-    def at(self, where: Location) -> BenchbenchError:
+    def at(self, where: Location) -> Self:
         """The same error with its place in a file, unless it has one already."""
         if self.where is None:
             self.where = where
@@ -70,7 +71,24 @@ class UnknownNameError(BenchbenchError):
 
 
 class OptionError(BenchbenchError):
-    """An option that does not exist or has a value out of its range."""
+    """An option that does not exist or has a value out of its range.
+
+    Args:
+        problem, expected, fix, where: as in every error.
+        option: the place of the option among its fellows, `("optimizer", "lr")`; () = all of them.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: str | None = None,
+        fix: str | None = None,
+        where: Location | None = None,
+        option: tuple[str | int, ...] = (),
+    ) -> None:
+        super().__init__(problem, expected=expected, fix=fix, where=where)
+        self.option = option
 
 
 class ArchitectureError(BenchbenchError):
@@ -118,7 +136,9 @@ class CountMismatchError(MeasurementError):
 
 
 class DivergedError(MeasurementError):
-    """A loss became NaN or infinite at a step."""
+    """A loss became NaN or infinite at `step`, counted from 1."""
+
+    step: int | None = None
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -67,7 +67,9 @@ class Registry(Generic[T]):
             BenchbenchError: the name is taken; the registry is left as it was.
         """
         if name in self:
-            raise BenchbenchError(f"the {self.kind} '{name}' is registered already", fix="choose another name")
+            raise BenchbenchError(
+                f"the {self.kind} '{name}' is registered already", fix="choose another name"
+            )
         self._added[name] = value
 
     def load(self, name: str) -> T:
@@ -75,7 +77,7 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownNameError: nothing has that name; the nearest match is named.
-            BenchbenchError: its module cannot be imported.
+            BenchbenchError: its module cannot be imported, for whatever reason.
         """
         if name in self._added:
             return self._added[name]
@@ -84,7 +86,7 @@ class Registry(Generic[T]):
         point = self._points[name]
         try:
             loaded: T = point.load()
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # a module may fail in any way while it is imported
             raise BenchbenchError(
                 f"the {self.kind} '{name}' ({point.value}) cannot be imported: {error}",
                 fix="install what it needs; `benchbench doctor` lists the packages",
@@ -109,8 +111,13 @@ def _module_summary(module: str) -> str:
         return "(cannot be found)"
     if spec is None or spec.origin is None:
         return "(cannot be found)"
-    with open(spec.origin, encoding="utf-8") as file:
-        doc = ast.get_docstring(ast.parse(file.read()))
+    if not spec.origin.endswith(".py"):
+        return ""  # compiled or built in: nothing to read
+    try:
+        with open(spec.origin, encoding="utf-8") as file:
+            doc = ast.get_docstring(ast.parse(file.read()))
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return "(cannot be read)"
     return doc.splitlines()[0] if doc else ""
 
 

@@ -9,16 +9,17 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    Strict,
     StringConstraints,
     model_serializer,
     model_validator,
 )
 
-from benchbench.core.model import Frozen, JsonValue
+from benchbench.core.model import Frozen, JsonValue, OneOrMore
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60)]
-Scalar = str | int | float | bool | None
-Shape = tuple[Annotated[int, Field(gt=0)], ...]
+# Strict number by number, since pydantic's strict mode takes no list for a tuple behind a validator.
+Shape = tuple[Annotated[int, Strict(), Field(gt=0)], ...]
 
 
 def _as_tuple(value: object) -> object:
@@ -26,7 +27,7 @@ def _as_tuple(value: object) -> object:
 
 
 def _input_shapes(value: object) -> object:
-    if isinstance(value, list) and value and all(isinstance(size, int) for size in value):
+    if isinstance(value, list) and value and not any(isinstance(size, list) for size in value):
         return [value]
     return value
 
@@ -51,7 +52,7 @@ class Reference(Frozen):
         return dict(self.__pydantic_extra__ or {})
 
 
-class ArchitectureSpec(Frozen):
+class ArchitectureSpec(Frozen):  # type: ignore[no-redef]  # the plugin takes `kwargs` for **kwargs
     """A registered architecture, or any callable that builds an `nn.Module`.
 
     `transformer_net`, `{name: transformer_net, width: 32}` or
@@ -63,7 +64,7 @@ class ArchitectureSpec(Frozen):
     import_path: Annotated[str | None, Field(alias="import", pattern=r"^[\w.]+:[\w.]+$")] = None
     kwargs: dict[str, JsonValue] = {}
     input: Annotated[tuple[Shape, ...] | None, BeforeValidator(_input_shapes)] = None
-    stages: dict[Name, Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]] | None = None
+    stages: dict[Name, OneOrMore[str]] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -75,11 +76,15 @@ class ArchitectureSpec(Frozen):
         if (self.name is None) == (self.import_path is None):
             raise ValueError("give either 'name' (a registered architecture) or 'import' (module:callable)")
         if self.import_path is not None and self.options:
-            raise ValueError(f"unknown key '{next(iter(self.options))}'; arguments of an import go under 'kwargs'")
+            raise ValueError(
+                f"unknown key '{next(iter(self.options))}'; arguments of an import go under 'kwargs'"
+            )
         if self.import_path is not None and self.input is None:
             raise ValueError("an imported architecture needs 'input', for example [1, 3, 256, 256]")
         if self.name is not None and (self.kwargs or self.stages is not None):
-            raise ValueError("'kwargs' and 'stages' belong to an imported architecture; options go beside 'name'")
+            raise ValueError(
+                "'kwargs' and 'stages' belong to an imported architecture; options go beside 'name'"
+            )
         return self
 
     @model_serializer(mode="wrap")
@@ -104,9 +109,9 @@ class ArchitectureSpec(Frozen):
 class ReplaceSpec(Frozen):
     """Which layers to exchange, and by what."""
 
-    stages: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    stages: OneOrMore[str]
     replacement: Annotated[Reference, Field(alias="with")]
-    layers: Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = ("*",)
+    layers: OneOrMore[str] = ("*",)
 
 
 class Variant(Frozen):
@@ -145,7 +150,9 @@ class TrainSpec(Frozen):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.recipe is None) == (self.load is None):
-            raise ValueError("give either 'recipe' (train) or 'load' (a checkpoint, '{cell}' and '{variant}' allowed)")
+            raise ValueError(
+                "give either 'recipe' (train) or 'load' (a checkpoint, '{cell}' and '{variant}' allowed)"
+            )
         if self.load is not None and self.options:
             raise ValueError(f"unknown key '{next(iter(self.options))}' beside 'load'")
         return self
@@ -169,8 +176,12 @@ class MeasureSpec(Frozen):
             return {"name": value}
         if isinstance(value, dict) and len(value) == 1 and "name" not in value:
             name, options = next(iter(value.items()))
+            if isinstance(options, dict) and "name" in options:
+                raise ValueError("no measure has an option 'name'")
             if options is None or isinstance(options, dict):
                 return {**(options or {}), "name": name}
+        if isinstance(value, dict) and "name" not in value:
+            raise ValueError("a measure is a name, or one name that maps to its options")
         return value
 
     @property
@@ -182,21 +193,20 @@ class MeasureSpec(Frozen):
 class Expectation(Frozen):
     """A figure as printed in the paper, with what must be said beside it."""
 
-    value: float
+    value: Annotated[float, Strict()]
     note: str | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _from_number(cls, value: object) -> object:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return {"value": value} if is_number else value
+        return value if isinstance(value, (dict, Expectation)) else {"value": value}
 
 
 class Paper(Frozen):
     """The publication that a suite reproduces."""
 
     title: str
-    year: Annotated[int, Field(ge=1950, le=2100)]
+    year: Annotated[int, Strict(), Field(ge=1950, le=2100)]
     authors: str | None = None
     url: Annotated[str | None, Field(pattern=r"^https?://")] = None
     note: str | None = None
@@ -216,6 +226,7 @@ class Suite(Frozen):
     data: DataSpec | None = None
     train: TrainSpec | None = None
     measure: Annotated[tuple[MeasureSpec, ...], Field(min_length=1)]
+    timeout_s: Annotated[float | None, Strict(), Field(gt=0)] = None
     expect: dict[str, dict[str, Expectation]] = {}
     profiles: dict[Literal["quick", "full"], dict[str, JsonValue]] = {}
 

@@ -30,8 +30,9 @@ def _scaled(value: float, scale: tuple[tuple[float, str], ...], digits: int) -> 
 def format_quantity(value: float, unit: str, digits: int = 3) -> str:
     """`value` of `unit` for people: 0.0713 s -> 71.3 ms, 10078912512 MAC -> 10.1 GMAC."""
     if unit == "s":
-        if abs(value) >= 120:
-            return f"{int(value // 60)} min {value % 60:.0f} s"
+        if 120 <= abs(value) < math.inf:
+            minutes, seconds = divmod(round(abs(value)), 60)
+            return f"{'-' if value < 0 else ''}{minutes} min {seconds} s"
         return _scaled(value, _SECONDS, digits)
     if unit == "B":
         return _scaled(value, _BYTES, digits)

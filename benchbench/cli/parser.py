@@ -1,0 +1,142 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from benchbench import __version__
+from benchbench.cli import commands
+from benchbench.core.errors import OptionError, nearest, unknown_name
+
+KINDS = ", ".join(commands.KINDS)
+Say = Callable[[argparse.ArgumentParser], None]
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises what argparse would print, so that every error leaves by one door."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise.
+
+        Raises:
+            OptionError: always, with the usage line as what was expected.
+        """
+        raise OptionError(message, expected=" ".join(self.format_usage().removeprefix("usage: ").split()))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command; `parsed.call` is the function to call."""
+    parser = Parser(
+        prog="benchbench",
+        allow_abbrev=False,
+        description="Make an image generator lighter: what do you gain, and what do you lose?",
+        epilog="Exit codes: 0 well, 1 a measurement says no, 2 the request was wrong, 130 interrupted. "
+        "`benchbench COMMAND --help` tells more of each.",
+    )
+    parser.add_argument("--version", action="version", version=f"benchbench {__version__}")
+    under = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for name, (help_text, add, call) in _COMMANDS.items():
+        child = under.add_parser(name, help=help_text, description=f"{help_text}.", allow_abbrev=False)
+        add(child)
+        child.set_defaults(call=call, parser=child)
+    return parser
+
+
+def parse_arguments(given: Sequence[str]) -> argparse.Namespace:
+    """`given` parsed; `--help` and `--version` print and exit here.
+
+    Raises:
+        OptionError: an unknown or missing option; the nearest is named.
+        UnknownNameError: an unknown command.
+    """
+    parser = build_parser()
+    command = next((word for word in given if not word.startswith("-")), None)
+    if command is not None and command not in _COMMANDS:
+        raise unknown_name("command", command, _COMMANDS)
+    parsed, unknown = parser.parse_known_args(list(given))
+    child = getattr(parsed, "parser", parser)
+    if unknown:
+        known = re.findall(r"--[a-z-]+", child.format_help())
+        match = nearest(unknown[0].partition("=")[0], known) if unknown[0].startswith("-") else None
+        raise OptionError(
+            f"{child.prog}: unknown argument '{unknown[0]}'",
+            expected=" ".join(child.format_usage().removeprefix("usage: ").split()),
+            fix=f"did you mean '{match}'?" if match else f"{child.prog} --help",
+        )
+    if command is None:
+        parser.print_help(sys.stderr)
+        raise OptionError("no command was given", fix="benchbench run suites/quickstart.yaml")
+    return parsed
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", metavar="SUITE", help="a suite file, suites/quickstart.yaml for one")
+    parser.add_argument("--out", metavar="DIR", default="results", help="where results go (default: results)")
+    parser.add_argument("--resume", action="store_true", help="go on with the newest run of this suite")
+    parser.add_argument("--only", metavar="GLOB", help="only the cells whose name matches, 'v*' for one")
+    _add_set(parser, "override a field of the suite, train.steps=100 for one; may be given again")
+    parser.add_argument(
+        "--profile", choices=("quick", "full"), help="apply the suite's own overrides of that name"
+    )
+    _add_json(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, or results/SUITE/latest")
+    parser.add_argument(
+        "--out", metavar="DIR", default="reports", help="where the report goes (default: reports)"
+    )
+    _add_json(parser)
+
+
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="KIND", help=KINDS)
+    _add_json(parser)
+
+
+def _add_describe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        metavar="ARCHITECTURE|module:callable",
+        help="a registered name, or what builds an nn.Module",
+    )
+    _add_set(parser, "an option of it, width=16 for one; may be given again")
+    parser.add_argument("--input", metavar="SHAPE", help="shape of one input, batch first: 1,3,256,256")
+    _add_json(parser)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    _add_json(parser)
+
+
+def _add_schema(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def _add_set(parser: argparse.ArgumentParser, help_text: str) -> None:
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="settings", help=help_text
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+_COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
+    "run": ("Train or load, measure and compare what a suite declares", _add_run, commands.run),
+    "report": ("Write the report of one or more runs, from their files alone", _add_report, commands.report),
+    "list": ("List what is registered, with its package", _add_list, commands.list_kind),
+    "describe": ("Tell a network's options, stages, parameters and MACs", _add_describe, commands.describe),
+    "doctor": (
+        "Look the installation and this machine over; takes about ten seconds",
+        _add_doctor,
+        commands.doctor,
+    ),
+    "schema": ("Print the JSON Schema of suite files, for editors", _add_schema, commands.schema),
+}
+COMMANDS = tuple(_COMMANDS)

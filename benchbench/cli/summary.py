@@ -1,0 +1,119 @@
+"""The table that `benchbench run` ends with: one row per cell and setting, then what failed and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchbench.cli.tables import text_table
+from benchbench.core.measurement import CellResult, Failure, Measurement, ResultTable
+from benchbench.core.model import JsonValue
+from benchbench.core.units import format_quantity, significant
+
+COLUMNS = {
+    "parameters": "parameters",
+    "macs": "MACs",
+    "latency": "latency",
+    "speedup": "speed-up",
+    "device_latency": "on the GPU",
+    "device_speedup": "GPU speed-up",
+    "perceptual_loss": "perceptual loss",
+}
+# In the report, and too much for a line on a terminal.
+DETAILS = (
+    *("macs_output_size", "elementwise", "aa_control", "roof_compute", "roof_memory"),
+    *("cold_start", "build", "load", "first_call"),
+    *("content_loss", "style_loss", "training_time", "peak_resident"),
+)
+
+
+def summarise(table: ResultTable) -> str:
+    """The table of all results, followed by one line for each failure and each skipped measure."""
+    shown = [*COLUMNS, *_further(table)]
+    present = {each.name for result in table.results for each in result.measurements}
+    shown = [name for name in shown if name in present]
+    settings = any(each.setting for result in table.results for each in _shown(result, shown))
+    rows = [row for result in table.results for row in _rows(result, shown, table.suite.baseline_variant)]
+    header = ["variant", "setting", *(COLUMNS.get(name, name) for name in shown)]
+    if not settings:
+        header, rows = [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]
+    return "\n".join([text_table(header, rows), *_notes(table)])
+
+
+def summary_records(table: ResultTable) -> list[JsonValue]:
+    """The same as plain values: every measurement of every cell without its raw samples."""
+    return [
+        {
+            "cell": result.cell.id,
+            "label": result.cell.label,
+            "measurements": [
+                each.model_dump(mode="json", exclude={"samples", "protocol", "provenance"})
+                for each in result.measurements
+            ],
+            "failures": [failure.model_dump(mode="json") for failure in result.failures],
+        }
+        for result in table.results
+    ]
+
+
+def has_failed(table: ResultTable) -> bool:
+    """Whether anything failed; what this machine cannot measure is skipped, and has not."""
+    return any(failure.kind != "skipped" for result in table.results for failure in result.failures)
+
+
+def _further(table: ResultTable) -> list[str]:
+    names = (each.name for result in table.results for each in result.measurements)
+    return list(dict.fromkeys(name for name in names if name not in COLUMNS and name not in DETAILS))
+
+
+def _shown(result: CellResult, names: Iterable[str]) -> list[Measurement]:
+    wanted = set(names)
+    return [each for each in result.measurements if each.name in wanted]
+
+
+def _rows(result: CellResult, names: list[str], baseline: str) -> list[list[str]]:
+    shown = _shown(result, names)
+    settings = list(dict.fromkeys(each.setting for each in shown if each.setting)) or [""]
+    rows: list[list[str]] = []
+    for index, setting in enumerate(settings):
+        cells: list[str] = []
+        for name in names:
+            # What holds at every setting (parameters, quality) stands in the first row only.
+            places = ("", setting) if index == 0 else (setting,)
+            found = next((each for each in shown if each.name == name and each.setting in places), None)
+            is_reference = name.endswith("speedup") and result.cell.variant == baseline and found is None
+            cells.append("baseline" if is_reference else "" if found is None else _figure(found))
+        rows.append([result.cell.label if index == 0 else "", setting, *cells])
+    return rows
+
+
+def _figure(each: Measurement) -> str:
+    times = "x" if each.name.endswith("speedup") else ""
+    text = format_quantity(each.value, each.unit) + times
+    if times and each.interval is not None:
+        text += f" [{significant(each.interval.low)}, {significant(each.interval.high)}]"
+    return text + ("*" if each.flags else "")
+
+
+def _notes(table: ResultTable) -> list[str]:
+    flags: dict[str, list[str]] = {}
+    failures: dict[tuple[str, str], list[str]] = {}
+    for result in table.results:
+        label = result.cell.label
+        for each in result.measurements:
+            for flag in each.flags if each.name in COLUMNS else ():
+                place = " ".join(filter(None, (label, COLUMNS[each.name], each.setting)))
+                flags.setdefault(flag, []).append(place)
+        for failure in result.failures:
+            failures.setdefault(_told(failure), []).append(label)
+    lines = [f"* {flag}: {', '.join(dict.fromkeys(places))}" for flag, places in flags.items()]
+    lines += [
+        f"{kind}: {', '.join(dict.fromkeys(labels))}: {reason}" for (kind, reason), labels in failures.items()
+    ]
+    return ["", *lines] if lines else []
+
+
+def _told(failure: Failure) -> tuple[str, str]:
+    step = "" if failure.step is None else f" at step {failure.step}"
+    of = "" if failure.of == "cell" else f"{failure.of}: "
+    fix = "" if failure.fix is None else f"\n  -> {failure.fix}"
+    return failure.kind + step, f"{of}{failure.reason}{fix}"

@@ -1,0 +1,245 @@
+"""From a suite to its cells: variants times everything that its matrix sweeps."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from benchbench.core.cell import Cell, Setting
+from benchbench.core.errors import (
+    Location,
+    OptionError,
+    SuiteError,
+    UnknownNameError,
+    nearest,
+)
+from benchbench.core.model import JsonValue, canonical_json, dump_declared
+from benchbench.core.overrides import set_value
+from benchbench.core.resolve import (
+    architecture_of,
+    check_architecture,
+    check_data,
+    check_known,
+    check_replace,
+    check_train,
+    told_at,
+    validated,
+)
+from benchbench.core.source_map import Place, SourceMap
+from benchbench.core.suite import ArchitectureSpec, DataSpec, Suite, TrainSpec, Variant
+
+_SWEPT_PARTS = ("architecture", "variant", "data", "train")
+_VARIANT_PARTS = ("architecture", "replace")
+
+
+def expand(suite: Suite, *, only: str | None = None, sources: SourceMap | None = None) -> tuple[Cell, ...]:
+    """The cells of a suite: settings outermost, in the order of its matrix, and variants inside.
+
+    Cells that are compared with one another (equal `Cell.group`) are therefore adjacent. A matrix
+    key is `seed`, `variant`, or a dotted path below `architecture`, `variant`, `data` or `train`.
+    A variant that lacks the field of a `variant.*` sweep (a baseline replaces nothing) is there once.
+
+    Args:
+        suite: what was declared.
+        only: a glob over a cell's id, label or variant; keeps the cells that match.
+        sources: where each part was said; without it an error names the key alone.
+
+    Raises:
+        SuiteError: a sweep of nothing, a swept value of the wrong kind, or two cells that are the same.
+        UnknownNameError: a matrix key or a swept name that does not exist, or an `only` without a match.
+        OptionError: a swept value that the option does not take.
+    """
+    where = sources or SourceMap(f"suite '{suite.name}'")
+    _check_sweeps(suite, where)
+    shared = {key: values for key, values in suite.matrix.items() if not _of_variant(key)}
+    own = {key: values for key, values in suite.matrix.items() if key.startswith("variant.")}
+    names = [str(name) for name in suite.matrix.get("variant", tuple(suite.variants))]
+    cells = [
+        _cell(suite, name, (*settings, *swept), where)
+        for settings in _combinations(shared)
+        for name in names
+        for swept in _combinations(own if _has_swept_part(suite.variants[name], own) else {})
+    ]
+    for cell in cells:
+        if len(cell.settings) > 1:
+            # Each value is right alone; together they may not be.
+            _check_cell(cell, _Fixed(where, ("matrix",)))
+    _check_distinct(suite, cells, where)
+    return _select(cells, only)
+
+
+def _of_variant(key: str) -> bool:
+    return key == "variant" or key.startswith("variant.")
+
+
+def _combinations(sweeps: Mapping[str, tuple[JsonValue, ...]]) -> Iterator[tuple[Setting, ...]]:
+    for values in itertools.product(*sweeps.values()):
+        yield tuple(Setting(key=key, value=value) for key, value in zip(sweeps, values, strict=True))
+
+
+def _has_swept_part(variant: Variant, keys: Iterable[str]) -> bool:
+    return all(getattr(variant, key.split(".")[1].split("[")[0]) for key in keys)
+
+
+def _cell(suite: Suite, name: str, settings: tuple[Setting, ...], sources: SourceMap) -> Cell:
+    place: Place = ("matrix", settings[-1].key) if settings else ("variants", name)
+    raw: dict[str, JsonValue] = {
+        "architecture": dump_declared(suite.architecture),
+        "variant": dump_declared(suite.variants[name]),
+        **({"data": dump_declared(suite.data)} if suite.data else {}),
+        **({"train": dump_declared(suite.train)} if suite.train else {}),
+    }
+    seed = 0
+    for setting in settings:
+        if setting.key == "seed":
+            assert isinstance(setting.value, int)
+            seed = setting.value
+        else:
+            with told_at(sources, ("matrix", setting.key)):
+                set_value(raw, setting.key, setting.value)
+    parts = {key: value for key, value in raw.items() if isinstance(value, dict)}
+    variant = validated(Variant, parts["variant"], sources, place)
+    architecture = validated(ArchitectureSpec, parts["architecture"], sources, place)
+    return Cell(
+        variant=name,
+        seed=seed,
+        settings=settings,
+        architecture=architecture_of(architecture, variant, sources, place),
+        replace=variant.replace,
+        data=validated(DataSpec, parts["data"], sources, place) if "data" in parts else None,
+        train=validated(TrainSpec, parts["train"], sources, place) if "train" in parts else None,
+    )
+
+
+def _check_sweeps(suite: Suite, sources: SourceMap) -> None:
+    for key, values in suite.matrix.items():
+        place: Place = ("matrix", key)
+        _check_key(suite, key, sources)
+        if not values:
+            raise SuiteError(
+                f"'{key}' is swept over no value, so the suite has no cell",
+                expected="one or more values",
+                fix=f"give it values, or remove matrix.{key}",
+                where=sources.at(place),
+            )
+        written: dict[str, int] = {}
+        for index, value in enumerate(values):
+            first = written.setdefault(canonical_json(value), index)
+            if first != index:
+                setting = Setting(key=key, value=value)
+                raise SuiteError(
+                    f"two cells are the same: '{setting}' is swept twice",
+                    fix=f"remove one; the first is matrix.{key}[{first}]",
+                    where=sources.at((*place, index)),
+                )
+            _check_value(suite, Setting(key=key, value=value), sources, (*place, index))
+
+
+def _check_key(suite: Suite, key: str, sources: SourceMap) -> None:
+    place: Place = ("matrix", key)
+    head, _, rest = key.partition(".")
+    if key in ("seed", "variant"):
+        return
+    if head not in _SWEPT_PARTS or not rest:
+        match = nearest(head, ("seed", *_SWEPT_PARTS))
+        meant = match if match in (None, "seed") or not rest else f"{match}.{rest}"
+        raise UnknownNameError(
+            f"unknown matrix key '{key}'",
+            expected="seed, variant, or a field below architecture, variant, data or train (train.steps)",
+            fix=f"did you mean '{meant}'?" if meant and meant != key else None,
+            where=sources.at(place),
+        )
+    if head in ("data", "train") and getattr(suite, head) is None:
+        raise SuiteError(
+            f"'{key}' is swept, but the suite has no '{head}'",
+            fix=f"declare `{head}:`, or remove matrix.{key}",
+            where=sources.at(place),
+        )
+    if head == "variant":
+        part = rest.split(".")[0].split("[")[0]
+        check_known("field of a variant", part, _VARIANT_PARTS, sources, place)
+        if not any(getattr(variant, part) for variant in suite.variants.values()):
+            raise SuiteError(
+                f"'{key}' is swept, but no variant has '{part}'",
+                fix=f"give a variant `{part}:`, or remove matrix.{key}",
+                where=sources.at(place),
+            )
+
+
+def _check_value(suite: Suite, setting: Setting, sources: SourceMap, place: Place) -> None:
+    """Check one swept value alone, so that an error about it names it."""
+    value = setting.value
+    if setting.key == "seed":
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise OptionError(
+                f"seed: got {canonical_json(value)}",
+                expected="a whole number, 0 or more",
+                where=sources.at(place),
+            )
+        return
+    if setting.key == "variant":
+        name = value if isinstance(value, str) else canonical_json(value)
+        check_known("variant", name, suite.variants, sources, place)
+        return
+    at = _Fixed(sources, place)
+    for name, variant in suite.variants.items():
+        own = (setting.key,) if _of_variant(setting.key) else ()
+        if not _has_swept_part(variant, own):
+            continue
+        _check_cell(_cell(suite, name, (setting,), at), at)
+
+
+def _check_cell(cell: Cell, at: SourceMap) -> None:
+    check_architecture(cell.architecture, at, ())
+    for spec in cell.replace:
+        check_replace(spec, cell.architecture, at, ())
+    if cell.data is not None:
+        check_data(cell.data, at, ())
+    if cell.train is not None:
+        check_train(cell.train, at, (), data=cell.data)
+
+
+class _Fixed(SourceMap):
+    """Tells one place whatever it is asked: that of the swept value."""
+
+    def __init__(self, sources: SourceMap, place: Place) -> None:
+        super().__init__(sources.path)
+        self._fixed = sources.at(place)
+
+    def at(self, place: Place) -> Location:
+        return self._fixed
+
+
+def _check_distinct(suite: Suite, cells: Iterable[Cell], sources: SourceMap) -> None:
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        other = first.setdefault(cell.content_hash, cell)
+        if other is cell:
+            continue
+        place: Place = ("variants", cell.variant) if cell.variant != other.variant else ("matrix",)
+        raise SuiteError(
+            f"two cells are the same: '{other.label}' ({other.id}) and '{cell.label}' ({cell.id})",
+            expected="cells that differ in what they build, train or load",
+            fix="remove one of them, or change what it declares",
+            where=sources.at(place),
+        )
+
+
+def _select(cells: list[Cell], only: str | None) -> tuple[Cell, ...]:
+    if only is None:
+        return tuple(cells)
+    chosen = tuple(
+        cell for cell in cells if any(fnmatchcase(text, only) for text in (cell.id, cell.label, cell.variant))
+    )
+    if not chosen:
+        names = [text for cell in cells for text in (cell.variant, cell.label, cell.id)]
+        match = nearest(only, names)
+        raise UnknownNameError(
+            f"no cell matches '{only}'",
+            expected="a glob over variant, label or id of: "
+            + ", ".join(f"{cell.label} ({cell.id})" for cell in cells),
+            fix=f"did you mean '{match}'?" if match else None,
+            where=Location(f"--only {only}"),
+        )
+    return chosen

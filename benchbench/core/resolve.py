@@ -1,0 +1,223 @@
+"""Checks of a suite against what is registered: names, options and stages, each told where it stands."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from benchbench.core import registry
+from benchbench.core.errors import BenchbenchError, OptionError, SuiteError, unknown_name
+from benchbench.core.model import (
+    JsonValue,
+    Options,
+    canonical_json,
+    dump_declared,
+    explain_validation,
+    parse_options,
+)
+from benchbench.core.source_map import Place, SourceMap
+from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, Suite, TrainSpec, Variant
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_PLACEHOLDERS = ("cell", "variant")
+
+
+def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
+    """Check every name and option of a suite against the registries; the first fault is raised.
+
+    An imported architecture is not imported here: only the form of `module:callable` is checked.
+
+    Args:
+        suite: what was declared.
+        sources: where each part was said; without it an error names the key alone.
+
+    Raises:
+        UnknownNameError: a name that nothing registers, or a variant or stage that does not exist.
+        OptionError: an option that does not exist or has a wrong value.
+        SuiteError: parts that do not fit one another.
+        BenchbenchError: a registered module that cannot be imported.
+    """
+    where = sources or SourceMap(f"suite '{suite.name}'")
+    check_architecture(suite.architecture, where, ("architecture",))
+    for name, variant in suite.variants.items():
+        place: Place = ("variants", name)
+        merged = architecture_of(suite.architecture, variant, where, (*place, "architecture"))
+        if variant.architecture:
+            check_architecture(merged, where, (*place, "architecture"))
+        for index, spec in enumerate(variant.replace):
+            check_replace(spec, merged, where, (*place, "replace", index))
+    _check_variant_names(suite, where)
+    if suite.data is not None:
+        check_data(suite.data, where, ("data",))
+    if suite.train is not None:
+        check_train(suite.train, where, ("train",), data=suite.data)
+    _check_measures(suite, where)
+
+
+def architecture_of(
+    spec: ArchitectureSpec, variant: Variant, sources: SourceMap, place: Place
+) -> ArchitectureSpec:
+    """The suite's architecture with a variant's changes: other options, or another name altogether.
+
+    Raises:
+        SuiteError: together they are no architecture.
+    """
+    if not variant.architecture:
+        return spec
+    if "name" in variant.architecture or "import" in variant.architecture:
+        return validated(ArchitectureSpec, variant.architecture, sources, place)
+    base = dump_declared(spec)
+    changed: dict[str, JsonValue] = {**base, **variant.architecture}
+    arguments = variant.architecture.get("kwargs")
+    if isinstance(arguments, dict):
+        changed["kwargs"] = {**base.get("kwargs", {}), **arguments}
+    return validated(ArchitectureSpec, changed, sources, place)
+
+
+def validated(model: type[ModelT], raw: Mapping[str, JsonValue], sources: SourceMap, place: Place) -> ModelT:
+    """A part of a suite from plain values, with its faults told at their place.
+
+    Raises:
+        SuiteError: an unknown key, a missing one or a value of the wrong kind.
+    """
+    try:
+        return model.model_validate(raw, by_alias=True, by_name=False)
+    except ValidationError as error:
+        below, problem, expected, fix = explain_validation(error, model)
+        where = sources.at((*place, *below))
+        raise SuiteError(problem, expected=expected, fix=fix, where=where) from None
+
+
+def check_architecture(spec: ArchitectureSpec, sources: SourceMap, place: Place) -> None:
+    """Check a registered architecture's name and options."""
+    if spec.name is None:
+        return
+    with told_at(sources, (*place, "name")):
+        architecture = registry.ARCHITECTURES.load(spec.name)
+    _check_options("architecture", spec.name, architecture.options, spec.options, sources, place)
+
+
+def check_replace(
+    spec: ReplaceSpec, architecture: ArchitectureSpec, sources: SourceMap, place: Place
+) -> None:
+    """Check the stages that a replacement names, the replacement's name and its options."""
+    known = stages_of(architecture)
+    for index, stage in enumerate(spec.stages if known is not None else ()):
+        if stage not in (known or ()):
+            raise unknown_name(
+                f"stage of {architecture.label}",
+                stage,
+                known or (),
+                where=sources.at((*place, "stages", index)),
+            )
+    chosen = spec.replacement
+    with told_at(sources, (*place, "with", "name")):
+        replacement = registry.REPLACEMENTS.load(chosen.name)
+    _check_options("replacement", chosen.name, replacement.options, chosen.options, sources, (*place, "with"))
+
+
+def stages_of(spec: ArchitectureSpec) -> tuple[str, ...] | None:
+    """The stage names of an architecture; None where any module path will do."""
+    if spec.name is not None:
+        return tuple(registry.ARCHITECTURES.load(spec.name).stages)
+    return tuple(spec.stages) if spec.stages else None
+
+
+def check_data(spec: DataSpec, sources: SourceMap, place: Place) -> None:
+    """Check a data source's name and options."""
+    with told_at(sources, (*place, "source")):
+        source = registry.SOURCES.load(spec.source)
+    _check_options("data source", spec.source, source.options, spec.options, sources, place)
+
+
+def check_train(spec: TrainSpec, sources: SourceMap, place: Place, *, data: DataSpec | None) -> None:
+    """Check a recipe's name and options, or the placeholders of a checkpoint's path."""
+    if spec.load is not None:
+        _check_placeholders(spec.load, sources, (*place, "load"))
+    if spec.recipe is None:
+        return
+    with told_at(sources, (*place, "recipe")):
+        recipe = registry.RECIPES.load(spec.recipe)
+    _check_options("recipe", spec.recipe, recipe.options, spec.options, sources, place)
+    if data is None:
+        raise SuiteError(
+            f"the recipe '{spec.recipe}' has no images to train on",
+            expected="a `data` section beside `train`",
+            fix=f"add `data: {{source: ...}}`; the sources are {', '.join(registry.SOURCES)}",
+            where=sources.at((*place, "recipe")),
+        )
+
+
+@contextmanager
+def told_at(sources: SourceMap, place: Place) -> Iterator[None]:
+    """Give every error raised inside the place it is about, unless it has one."""
+    try:
+        yield
+    except BenchbenchError as error:
+        raise error.at(sources.at(place)) from error.__cause__
+
+
+def _check_options(
+    kind: str,
+    name: str,
+    model: type[Options],
+    given: Mapping[str, JsonValue],
+    sources: SourceMap,
+    place: Place,
+) -> None:
+    try:
+        parse_options(kind, name, model, given)
+    except OptionError as error:
+        raise error.at(sources.at((*place, *error.option))) from None
+
+
+def _check_placeholders(path: str, sources: SourceMap, place: Place) -> None:
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(path) if field is not None]
+    except ValueError as error:
+        raise SuiteError(
+            f"'{path}' has an unmatched brace ({error})",
+            expected="a path in which {cell} and {variant} may stand",
+            where=sources.at(place),
+        ) from None
+    for field in fields:
+        if field not in _PLACEHOLDERS:
+            raise unknown_name("placeholder", field, _PLACEHOLDERS, where=sources.at(place))
+
+
+def _check_variant_names(suite: Suite, sources: SourceMap) -> None:
+    named: list[tuple[str, Place]] = [(variant, ("expect", variant)) for variant in suite.expect]
+    if suite.baseline is not None:
+        named.insert(0, (suite.baseline, ("baseline",)))
+    for variant, place in named:
+        check_known("variant", variant, suite.variants, sources, place)
+
+
+def check_known(kind: str, name: str, known: Iterable[str], sources: SourceMap, place: Place) -> None:
+    """Raise UnknownNameError at `place` unless `name` is known."""
+    names = tuple(known)
+    if name not in names:
+        raise unknown_name(kind, name, names, where=sources.at(place))
+
+
+def _check_measures(suite: Suite, sources: SourceMap) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    for index, spec in enumerate(suite.measure):
+        place: Place = ("measure", index)
+        with told_at(sources, (*place, spec.name)):
+            measure = registry.MEASURES.load(spec.name)
+        _check_options("measure", spec.name, measure.options, spec.options, sources, (*place, spec.name))
+        against = spec.options.get("baseline")
+        if isinstance(against, str):
+            check_known("variant", against, suite.variants, sources, (*place, spec.name, "baseline"))
+        same = seen.setdefault((spec.name, canonical_json(spec.options)), index)
+        if same != index:
+            raise SuiteError(
+                f"the measure '{spec.name}' is asked for twice with the same options",
+                fix=f"remove one; the first is measure[{same}]",
+                where=sources.at(place),
+            )

@@ -1,0 +1,260 @@
+"""Results on disk: written whole and renamed, one file per finished thing, every old version readable.
+
+results/<suite>/<run>/run.json            suite as resolved, environment, schema version
+results/<suite>/<run>/cells/<id>.json     one CellResult, as soon as the cell ends
+results/<suite>/<run>/comparisons/<id>/replicate-<n>.json   raw samples of one fresh process
+results/<suite>/<run>/comparisons/<id>.json                 what they add to each cell
+results/<suite>/<run>/{checkpoints,samples,traces}/
+results/<suite>/latest                    a link to the newest run
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import JsonValue, ValidationError
+
+from benchbench.core.contracts import Replicate
+from benchbench.core.environment import Environment
+from benchbench.core.errors import Location, StoreError
+from benchbench.core.measurement import SCHEMA_VERSION, CellResult, ResultTable, RunRecord
+from benchbench.core.model import Frozen
+from benchbench.core.suite import Suite
+
+FrozenT = TypeVar("FrozenT", bound=Frozen)
+
+# version -> what turns a document of that version into one of the next.
+MIGRATIONS: dict[int, Callable[[dict[str, JsonValue]], dict[str, JsonValue]]] = {}
+
+
+class Addenda(Frozen):
+    """What one comparison adds to the results of the cells that took part in it."""
+
+    results: tuple[CellResult, ...]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that a reader sees the old file or the whole new one, also after a power cut.
+
+    Raises:
+        StoreError: the folder cannot be written or the disk is full; what was there is intact.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    """The error for a file that could not be written, with what to do about its cause."""
+    fixes = {
+        errno.ENOSPC: "free some disk space, then run again with --resume",
+        errno.EDQUOT: "free some of your disk quota, then run again with --resume",
+        errno.EROFS: "choose another folder with --out",
+        errno.EACCES: "choose another folder with --out, or make this one writable",
+        errno.EPERM: "choose another folder with --out, or make this one writable",
+        errno.ENOTDIR: "a file is in the way: choose another folder with --out",
+    }
+    return StoreError(
+        f"cannot write {path}: {error.strerror or error}",
+        expected="a writable folder with free space; results that were finished are intact",
+        fix=fixes.get(error.errno or 0, "choose another folder with --out"),
+    )
+
+
+class RunStore:
+    """The folder of one run. `create` starts one, `latest_of` finds one to resume."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, out: Path, suite: Suite, run: RunRecord, environment: Environment) -> RunStore:
+        """A new folder below `out`, with its run.json.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        store = cls(out / suite.name / run.id)
+        if store._run_file.exists():
+            raise StoreError(f"{store.folder} exists already", fix="run again: a run is named by its second")
+        store.write_header(suite, run, environment)
+        link = out / suite.name / "latest"
+        try:
+            temporary = link.with_name(f".latest.{run.id}")
+            temporary.symlink_to(run.id, target_is_directory=True)
+            os.replace(temporary, link)
+        except OSError as error:
+            raise cannot_write(link, error) from error
+        return store
+
+    @property
+    def _run_file(self) -> Path:
+        return self.folder / "run.json"
+
+    def write_header(self, suite: Suite, run: RunRecord, environment: Environment) -> None:
+        """Write run.json; the cells stay in files of their own."""
+        table = ResultTable(suite=suite, run=run, environment=environment)
+        write_atomically(self._run_file, table.model_dump_json(indent=1, by_alias=True, exclude={"results"}))
+
+    def cell_file(self, cell_id: str) -> Path:
+        """Where a finished cell lies."""
+        return self.folder / "cells" / f"{cell_id}.json"
+
+    def write_cell(self, result: CellResult) -> None:
+        """Keep a finished cell."""
+        write_atomically(self.cell_file(result.cell.id), result.model_dump_json(by_alias=True))
+
+    def read_cell(self, cell_id: str) -> CellResult | None:
+        """A finished cell, or None."""
+        return _read_if_there(self.cell_file(cell_id), CellResult)
+
+    def replicate_file(self, comparison_id: str, index: int) -> Path:
+        """Where the raw samples of one fresh process lie."""
+        return self.folder / "comparisons" / comparison_id / f"replicate-{index}.json"
+
+    def write_replicate(self, comparison_id: str, index: int, replicate: Replicate) -> None:
+        """Keep the raw samples of one fresh process."""
+        write_atomically(self.replicate_file(comparison_id, index), replicate.model_dump_json())
+
+    def read_replicate(self, comparison_id: str, index: int) -> Replicate | None:
+        """The raw samples of one fresh process, or None."""
+        return _read_if_there(self.replicate_file(comparison_id, index), Replicate)
+
+    def comparison_file(self, comparison_id: str) -> Path:
+        """Where what a comparison found lies."""
+        return self.folder / "comparisons" / f"{comparison_id}.json"
+
+    def write_comparison(self, comparison_id: str, results: Iterable[CellResult]) -> None:
+        """Keep what a comparison adds to its cells."""
+        addenda = Addenda(results=tuple(results))
+        write_atomically(self.comparison_file(comparison_id), addenda.model_dump_json(by_alias=True))
+
+    def read_comparison(self, comparison_id: str) -> tuple[CellResult, ...] | None:
+        """What a comparison added to its cells, or None."""
+        addenda = _read_if_there(self.comparison_file(comparison_id), Addenda)
+        return None if addenda is None else addenda.results
+
+    def read_table(self) -> ResultTable:
+        """Everything in the folder, comparisons merged into their cells.
+
+        Raises:
+            StoreError: run.json is missing, damaged or of a newer version.
+        """
+        table = _read_header(self._run_file)
+        results: dict[str, CellResult] = {}
+        for path in sorted((self.folder / "cells").glob("*.json")):
+            result = _parse(path, CellResult)
+            results[result.cell.id] = result
+        for path in sorted((self.folder / "comparisons").glob("*.json")):
+            for addendum in _parse(path, Addenda).results:
+                known = results.get(addendum.cell.id)
+                results[addendum.cell.id] = known.merged(addendum) if known else addendum
+        order = {name: rank for rank, name in enumerate(table.suite.variants)}
+        ordered = sorted(
+            results.values(), key=lambda each: (each.cell.group, order.get(each.cell.variant, len(order)))
+        )
+        return table.model_copy(update={"results": tuple(ordered), "folder": str(self.folder)})
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A name that sorts by time: 20261121-014412."""
+    return (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
+
+
+def find_run(path: str | Path) -> Path:
+    """The run folder that `path` means: itself, or the newest below a suite's folder.
+
+    Raises:
+        StoreError: there is none.
+    """
+    folder = Path(path)
+    if (folder / "run.json").is_file():
+        return folder.resolve()
+    if folder.is_file() and folder.name == "run.json":
+        return folder.parent.resolve()
+    if folder.name == "latest" and not folder.exists():
+        # A copy of a results folder may have lost its link.
+        folder = folder.parent
+    runs = sorted(folder.glob("*/run.json")) if folder.is_dir() else []
+    if runs:
+        newest = folder / "latest" / "run.json"
+        return (newest if newest.is_file() else runs[-1]).parent.resolve()
+    raise StoreError(
+        f"no run at {path}",
+        expected="a run's folder (it holds run.json), or a suite's folder below results/",
+        fix="`benchbench run SUITE` makes one",
+    )
+
+
+def read_run(path: str | Path) -> ResultTable:
+    """The results of a run, from its folder, `results/<suite>/latest` or `results/<suite>`.
+
+    Raises:
+        StoreError: no run is there, or a file of it is damaged or of a newer version.
+    """
+    return RunStore(find_run(path)).read_table()
+
+
+def _read_if_there(path: Path, model: type[FrozenT]) -> FrozenT | None:
+    return _parse(path, model) if path.is_file() else None
+
+
+def _parse(path: Path, model: type[FrozenT]) -> FrozenT:
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise StoreError(
+            f"damaged result file: {first['msg']}",
+            expected=f"a {model.__name__} as benchbench writes it",
+            fix="delete the file and run again with --resume: the cell is measured anew",
+            where=Location(str(path), key=key or None),
+        ) from error
+
+
+def _read_header(path: Path) -> ResultTable:
+    if not path.is_file():
+        raise StoreError(f"no run at {path.parent}", expected="a folder that holds run.json")
+    try:
+        document: dict[str, JsonValue] = json.loads(path.read_bytes())
+        version = document["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"damaged run file {path}: {error}", fix="restore it, or run the suite again"
+        ) from error
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema version {version}",
+            expected=f"a version up to {SCHEMA_VERSION}",
+            fix="update benchbench",
+        )
+    while version < SCHEMA_VERSION:
+        document = MIGRATIONS[version](document)
+        version += 1
+    try:
+        return ResultTable.model_validate_json(json.dumps({**document, "schema_version": version}))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise StoreError(f"damaged run file: {first['msg']}", where=Location(str(path), key=key)) from error

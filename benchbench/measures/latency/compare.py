@@ -1,0 +1,109 @@
+"""Comparing modules that exist already, in the caller's own process: a line in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from benchbench.core.errors import MeasurementError
+from benchbench.core.statistics import RatioEstimate, Summary, paired_ratio, summarise
+from benchbench.measures.latency.options import Device, LatencyOptions
+from benchbench.measures.latency.process import CONTROL, take_from_modules
+from benchbench.measures.latency.timers import Timer, timer_for
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyComparison:
+    """Latencies and ratios of modules measured side by side.
+
+    Attributes:
+        baseline: the first module's name.
+        latency_s: summary of each module's samples, in seconds.
+        speedup: baseline / module, with its interval; the baseline has none.
+        aa_control: the baseline against itself: its interval holds 1 on a quiet machine.
+        samples: raw seconds, aligned by round.
+        notes: `warm-up capped` and the like, by module.
+    """
+
+    baseline: str
+    latency_s: Mapping[str, Summary]
+    speedup: Mapping[str, RatioEstimate]
+    aa_control: RatioEstimate
+    samples: Mapping[str, Sequence[float]]
+    notes: Mapping[str, Sequence[str]]
+
+    def __str__(self) -> str:
+        width = max(len(name) for name in self.latency_s)
+        lines = []
+        for name, summary in self.latency_s.items():
+            line = f"{name:<{width}}  {summary.median * 1e3:9.3f} ms  IQR {summary.iqr * 1e3:.3f}"
+            if name in self.speedup:
+                ratio = self.speedup[name]
+                line += f"  {ratio.value:.3f}x [{ratio.interval.low:.3f}, {ratio.interval.high:.3f}]"
+            lines.append("  ".join([line, *self.notes.get(name, ())]))
+        held = "holds 1" if 1.0 in self.aa_control.interval else "excludes 1: the machine is too noisy"
+        lines.append(f"A/A control {self.aa_control.value:.3f}: its interval {held}")
+        return "\n".join(lines)
+
+
+def compare_latency(
+    modules: Mapping[str, nn.Module],
+    inputs: Sequence[int] | tuple[torch.Tensor, ...],
+    *,
+    device: Device = "cpu",
+    budget_s: float = 60.0,
+    half_width: float = 0.02,
+    seed: int = 0,
+    timer: Timer | None = None,
+) -> LatencyComparison:
+    """Time modules side by side in interleaved rounds; the first is the baseline.
+
+    It runs in the calling process, at its thread count; `benchbench run` uses fresh processes.
+
+    Args:
+        modules: name -> module; at least one. Their training mode is restored.
+        inputs: the shape of one random float32 input, or the inputs themselves.
+        device: where; modules are moved there.
+        budget_s: where to stop, converged or not.
+        half_width: relative half-width of the 95 % interval that is enough.
+        seed: of the input and the order within rounds.
+        timer: another clock, for tests.
+
+    Raises:
+        MeasurementError: no module is given, or the device is absent.
+    """
+    if not modules:
+        raise MeasurementError(
+            "no module to compare", expected='a mapping such as {"base": model, "light": light}'
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MeasurementError("device 'cuda' is not available", fix="use device='cpu'")
+    if inputs and isinstance(inputs[0], torch.Tensor):
+        tensors = tuple(each for each in inputs if isinstance(each, torch.Tensor))
+    else:
+        shape = [int(size) for size in inputs if not isinstance(size, torch.Tensor)]
+        tensors = (torch.randn(*shape, generator=torch.Generator().manual_seed(seed)),)
+    options = LatencyOptions(
+        device=(device,),
+        threads=(torch.get_num_threads(),),
+        processes=1,
+        budget_s=budget_s,
+        min_seconds=min(5.0, budget_s),
+        half_width=half_width,
+    )
+    rounds = take_from_modules(modules, tensors, options, seed=seed, timer=timer or timer_for(device))
+    baseline = next(iter(modules))
+    reference = [rounds.samples[baseline]]
+    return LatencyComparison(
+        baseline=baseline,
+        latency_s={name: summarise(rounds.samples[name]) for name in modules},
+        speedup={
+            name: paired_ratio(reference, [rounds.samples[name]]) for name in modules if name != baseline
+        },
+        aa_control=paired_ratio(reference, [rounds.samples[CONTROL]]),
+        samples=rounds.samples,
+        notes=rounds.notes,
+    )

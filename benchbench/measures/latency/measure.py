@@ -1,0 +1,67 @@
+"""The latency measure as the registry knows it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+
+from benchbench.core.contracts import Comparison, Measure
+from benchbench.core.host import usable_cpus
+from benchbench.core.measurement import Failure
+from benchbench.measures.latency.options import LatencyOptions
+from benchbench.measures.latency.process import take
+from benchbench.measures.latency.summary import summarise_replicates
+
+
+def _split(options: LatencyOptions) -> Sequence[LatencyOptions]:
+    return options.split(usable_cpus())
+
+
+def _threads(options: LatencyOptions) -> int | None:
+    count = options.threads[0]
+    return count if isinstance(count, int) else None
+
+
+def _limit_s(options: LatencyOptions, subjects: int) -> float:
+    # Four times what it should take at most, and a minute to start; the control is one more subject.
+    each_s = options.warmup_limit_s + 10.0
+    return 60.0 + 4 * (options.budget_s + each_s * (subjects + 1))
+
+
+def _unavailable(options: LatencyOptions) -> Failure | None:
+    if options.device[0] == "cuda" and not torch.cuda.is_available():
+        built = "this torch has no CUDA" if torch.version.cuda is None else "no NVIDIA GPU is visible"
+        return Failure(
+            of="latency",
+            kind="skipped",
+            reason=f"{options.setting}: {built}",
+            fix="run the suite on a machine with an NVIDIA GPU; `benchbench doctor` says what is seen",
+        )
+    count = options.threads[0]
+    usable = usable_cpus()
+    if options.device[0] == "cpu" and isinstance(count, int) and count > usable:
+        return Failure(
+            of="latency",
+            kind="skipped",
+            reason=f"{options.setting}: only {usable} CPUs are usable here (of {os.cpu_count()} in the machine)",
+            fix=f"declare threads up to {usable}, or raise the affinity or CPU quota",
+        )
+    return None
+
+
+measure = Measure(
+    options=LatencyOptions,
+    comparison=Comparison(
+        split=_split,
+        processes=lambda options: int(options.processes),
+        threads=_threads,
+        limit_s=_limit_s,
+        baseline=lambda options: options.baseline,
+        setting=lambda options: str(options.setting),
+        take=take,
+        summarise=summarise_replicates,
+        unavailable=_unavailable,
+    ),
+)

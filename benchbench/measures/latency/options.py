@@ -1,0 +1,78 @@
+"""What a suite may say about latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from benchbench.core.model import OneOrMore, Options
+
+Device = Literal["cpu", "cuda"]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+
+
+class LatencyOptions(Options):
+    """Options of the latency measure; each device and thread count is a comparison of its own.
+
+    Attributes:
+        device: `cpu`, `cuda`, or a list of them.
+        threads: thread counts on the CPU; `auto` is what the affinity and the CPU quota allow.
+        protocol: `interleaved` (docs/protocol-latency.md), or `gan_compression`: batch 1, 100
+            warm-up and 100 timed runs, one network after the other, as in its paper's Table 2.
+        processes: fresh processes (replicates); 3 for a report, 1 for a quick look.
+        warmup_s: least warm-up time per network; the default is 1 s on a CPU, 0.5 s on a GPU.
+        warmup_limit_s: where warm-up is capped, and flagged.
+        min_rounds, min_seconds: what each process measures at least.
+        budget_s: where each process stops, converged or not.
+        half_width: the relative half-width of the 95 % interval of each ratio that is enough.
+        memory_format: of inputs and weights.
+        baseline: the variant that ratios refer to; the suite's own by default.
+    """
+
+    device: OneOrMore[Device] = ("cpu",)
+    threads: OneOrMore[Threads | Literal["auto"]] = ("auto",)
+    protocol: Literal["interleaved", "gan_compression"] = "interleaved"
+    processes: Annotated[int, Field(ge=1, le=100)] = 3
+    warmup_s: Annotated[float | None, Field(gt=0)] = None
+    warmup_limit_s: Annotated[float, Field(gt=0)] = 5.0
+    min_rounds: Annotated[int, Field(ge=5)] = 20
+    min_seconds: Annotated[float, Field(ge=0)] = 5.0
+    budget_s: Annotated[float, Field(gt=0)] = 60.0
+    half_width: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    baseline: str | None = None
+
+    @model_validator(mode="after")
+    def _limits_agree(self) -> Self:
+        if self.budget_s < self.min_seconds:
+            raise ValueError(f"budget_s ({self.budget_s}) is below min_seconds ({self.min_seconds})")
+        return self
+
+    @property
+    def least_warmup_s(self) -> float:
+        """The least warm-up per network, in seconds."""
+        return self.warmup_s if self.warmup_s is not None else (0.5 if self.device == ("cuda",) else 1.0)
+
+    @property
+    def setting(self) -> str:
+        """How a comparison of one device and one thread count is called in tables."""
+        if self.device == ("cuda",):
+            words = "cuda"
+        else:
+            count = self.threads[0]
+            words = f"cpu, {count} thread{'' if count == 1 else 's'}"
+        if self.protocol != "interleaved":
+            words += f", {self.protocol}"
+        return words if self.memory_format == "contiguous" else f"{words}, {self.memory_format}"
+
+    def split(self, usable_threads: int) -> Sequence[LatencyOptions]:
+        """One set of options per comparison, `auto` made a number."""
+        parts: list[LatencyOptions] = []
+        for device in self.device:
+            counts: Sequence[int | str] = self.threads if device == "cpu" else ("auto",)
+            for count in counts:
+                resolved = usable_threads if count == "auto" else count
+                parts.append(self.model_copy(update={"device": (device,), "threads": (resolved,)}))
+        return tuple(dict.fromkeys(parts))

@@ -1,0 +1,156 @@
+"""What one process does: build every subject, warm up, take the rounds, read the roofs."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+
+from benchbench.core.contracts import Replicate, Subject
+from benchbench.core.errors import MeasurementError
+from benchbench.measures.latency.options import LatencyOptions
+from benchbench.measures.latency.roof import measure_roofs
+from benchbench.measures.latency.rounds import Rounds, take_fixed, take_interleaved
+from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturbed
+
+CONTROL = "(baseline again)"
+
+
+def take(
+    builders: Mapping[str, Callable[[], Subject]], options: LatencyOptions, seed: int, index: int
+) -> Replicate:
+    """Measure the subjects side by side in this process.
+
+    Args:
+        builders: subject name -> builds it; the first is the baseline, which is built once more as
+            the A/A control.
+        options: one device, one thread count.
+        seed: of the run; `index` is the replicate, and both decide every order.
+        index: the replicate, from 0.
+
+    Raises:
+        MeasurementError: torch uses another number of threads than declared, or the device is absent.
+    """
+    device = torch.device(options.device[0])
+    _check_threads(options)
+    # The library's own start-up is nobody's cold start.
+    torch.nn.functional.conv2d(torch.ones(1, 8, 8, 8, device=device), torch.ones(8, 8, 3, 3, device=device))
+    baseline = next(iter(builders))
+    order = list(builders)
+    random.Random(seed * 1000 + index).shuffle(order)
+    timer = timer_for(device.type)
+    subjects: dict[str, Subject] = {}
+    cold: dict[str, tuple[float, float, float]] = {}
+    with undisturbed():
+        for name in order:
+            subjects[name] = _place(builders[name](), device, options)
+            call = _call_of(subjects[name])
+            first_call_s = timer.end_to_end_s(call, 1)
+            cold[name] = (subjects[name].build_s, subjects[name].load_s, first_call_s)
+        subjects[CONTROL] = _place(builders[baseline](), device, options)
+        calls = {name: _call_of(subjects[name]) for name in (*builders, CONTROL)}
+        if options.protocol == "gan_compression":
+            rounds = take_fixed(calls, timer=timer)
+        else:
+            rounds = take_interleaved(
+                calls, baseline=baseline, timer=timer, options=options, seed=seed * 1000 + index
+            )
+        measured_s = timer.now_s()
+        roof_macs_per_s, roof_bytes_per_s = measure_roofs(timer, device)
+        inside_s = timer.now_s() - measured_s + rounds.inside_s + sum(sum(parts) for parts in cold.values())
+    return _as_replicate(rounds, cold, roof_macs_per_s, roof_bytes_per_s, options, inside_s)
+
+
+def take_from_modules(
+    modules: Mapping[str, torch.nn.Module],
+    inputs: tuple[torch.Tensor, ...],
+    options: LatencyOptions,
+    *,
+    seed: int,
+    timer: Timer,
+) -> Rounds:
+    """The rounds on modules that exist already, in this process; the first is the baseline."""
+    device = torch.device(options.device[0])
+    baseline, *_ = modules
+    were_training = {name: module.training for name, module in modules.items()}
+    with undisturbed():
+        subjects = {
+            name: _place(Subject(name, module.eval(), inputs), device, options)
+            for name, module in modules.items()
+        }
+        calls = {name: _call_of(subject) for name, subject in subjects.items()}
+        calls[CONTROL] = _call_of(subjects[baseline])
+        try:
+            return take_interleaved(calls, baseline=baseline, timer=timer, options=options, seed=seed)
+        finally:
+            for name, module in modules.items():
+                module.train(were_training[name])
+
+
+def _check_threads(options: LatencyOptions) -> None:
+    declared = options.threads[0]
+    if options.device[0] == "cpu" and torch.get_num_threads() != declared:
+        raise MeasurementError(
+            f"torch runs {torch.get_num_threads()} threads, {declared} were declared",
+            expected="a process that was started with OMP_NUM_THREADS set",
+        )
+
+
+def _place(subject: Subject, device: torch.device, options: LatencyOptions) -> Subject:
+    layout = torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
+    started = time.perf_counter()
+    module = subject.module.to(device)
+    if layout is torch.channels_last:
+        module = module.to(memory_format=layout)  # type: ignore[call-overload]
+    module.eval()
+    inputs = tuple(
+        each.to(device, memory_format=layout) if each.ndim == 4 else each.to(device)
+        for each in subject.inputs
+    )
+    placed_s = time.perf_counter() - started
+    return replace(subject, module=module, inputs=inputs, load_s=subject.load_s + placed_s)
+
+
+def _call_of(subject: Subject) -> Call:
+    module, inputs = subject.module, subject.inputs
+    return lambda: module(*inputs)
+
+
+def _as_replicate(
+    rounds: Rounds,
+    cold: Mapping[str, tuple[float, float, float]],
+    roof_macs_per_s: float,
+    roof_bytes_per_s: float,
+    options: LatencyOptions,
+    inside_s: float,
+) -> Replicate:
+    settings: dict[str, str | int | float | bool | None] = {
+        "roof_macs_per_s": roof_macs_per_s,
+        "roof_bytes_per_s": roof_bytes_per_s,
+        "torch": torch.__version__,
+        "torch_threads": torch.get_num_threads(),
+        "mkldnn": torch.backends.mkldnn.is_available(),
+        "dtype": "float32",
+        "memory_format": options.memory_format,
+    }
+    if options.device[0] == "cuda":
+        settings |= {
+            "gpu": torch.cuda.get_device_name(),
+            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+            "tf32_cudnn": torch.backends.cudnn.allow_tf32,
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        }
+    settings["inside_s"] = inside_s
+    settings |= {f"repeats {name}": count for name, count in rounds.repeats.items()}
+    settings |= {f"warmup_s {name}": spent for name, spent in rounds.warmup_s.items()}
+    return Replicate(
+        samples={name: tuple(values) for name, values in rounds.samples.items()},
+        device_samples={name: tuple(values) for name, values in rounds.device_samples.items()},
+        cold_start=dict(cold),
+        notes={name: tuple(notes) for name, notes in rounds.notes.items() if notes},
+        settings=settings,
+    )

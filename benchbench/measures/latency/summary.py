@@ -1,0 +1,126 @@
+"""From raw samples to figures: medians with spread, paired ratios with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchbench.core.contracts import Measured, Replicate
+from benchbench.core.measurement import Direction, Interval, Measurement, Protocol
+from benchbench.core.statistics import RatioEstimate, classify_outliers, paired_ratio, summarise
+from benchbench.measures.latency.options import LatencyOptions
+from benchbench.measures.latency.process import CONTROL
+
+PROVENANCE = "benchbench.measures.latency"
+_RESAMPLES = 2000
+
+
+def summarise_replicates(
+    replicates: Sequence[Replicate], baseline: str, options: LatencyOptions
+) -> Mapping[str, Measured]:
+    """Every figure of a comparison, by subject name.
+
+    The baseline's own figures are `aa_control` (its duplicate against it) and the machine's roofs;
+    every other subject has `speedup`, baseline / subject. On a GPU the same again by device time.
+    """
+    protocol = _protocol(options)
+    names = [name for name in replicates[0].samples if name != CONTROL]
+    found: dict[str, list[Measurement]] = {name: [] for name in names}
+    clocks = [("", [each.samples for each in replicates])]
+    if replicates[0].device_samples:
+        clocks.append(("device_", [each.device_samples for each in replicates]))
+
+    def record(
+        name: str,
+        what: str,
+        unit: str,
+        value: float,
+        *,
+        direction: Direction = "lower",
+        samples: tuple[tuple[float, ...], ...] = (),
+        interval: Interval | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
+        found[name].append(
+            Measurement(
+                name=what,
+                setting=options.setting,
+                unit=unit,
+                direction=direction,
+                value=value,
+                samples=samples,
+                interval=interval,
+                baseline=baseline if what.endswith(("speedup", "aa_control")) else None,
+                protocol=protocol,
+                provenance=PROVENANCE,
+                flags=tuple(flags),
+            )
+        )
+
+    for prefix, per_process in clocks:
+        control = _ratio(per_process, baseline, CONTROL, options)
+        noisy = () if 1.0 in control.interval else ("A/A control excludes 1: the machine was too noisy",)
+        for name in names:
+            samples = tuple(each[name] for each in per_process)
+            pooled = np.concatenate([np.asarray(each) for each in samples])
+            notes = sorted({note for each in replicates for note in each.notes.get(name, ())})
+            outliers = classify_outliers(pooled)
+            if outliers.total:
+                notes.append(f"{outliers.total} of {pooled.size} samples beyond Tukey's fences")
+            record(name, f"{prefix}latency", "s", summarise(pooled).median, samples=samples, flags=notes)
+            ratio = control if name == baseline else _ratio(per_process, baseline, name, options)
+            what = "aa_control" if name == baseline else "speedup"
+            flags = list(noisy)
+            if ratio.relative_half_width > options.half_width:
+                flags.append("unconverged")
+            if options.protocol == "gan_compression":
+                flags.append("not interleaved: a drift of the machine is in this ratio")
+            record(
+                name,
+                f"{prefix}{what}",
+                "1",
+                ratio.value,
+                direction="higher",
+                interval=ratio.interval,
+                flags=flags,
+            )
+    for name in names:
+        cold = np.asarray([each.cold_start[name] for each in replicates if name in each.cold_start])
+        for column, what in enumerate(("build", "load", "first_call")):
+            record(
+                name, what, "s", float(np.median(cold[:, column])), samples=(tuple(cold[:, column].tolist()),)
+            )
+        total = cold.sum(axis=1)
+        record(name, "cold_start", "s", float(np.median(total)), samples=(tuple(total.tolist()),))
+    for what, unit in (("roof_compute", "MAC/s"), ("roof_memory", "B/s")):
+        key = "roof_macs_per_s" if what == "roof_compute" else "roof_bytes_per_s"
+        readings = tuple(float(each.settings[key] or 0.0) for each in replicates)
+        record(baseline, what, unit, max(readings), direction="higher", samples=(readings,))
+    return {name: Measured(measurements=tuple(measurements)) for name, measurements in found.items()}
+
+
+def _ratio(
+    per_process: Sequence[Mapping[str, tuple[float, ...]]], baseline: str, name: str, options: LatencyOptions
+) -> RatioEstimate:
+    return paired_ratio(
+        [each[baseline] for each in per_process], [each[name] for each in per_process], resamples=_RESAMPLES
+    )
+
+
+def _protocol(options: LatencyOptions) -> Protocol:
+    settings = options.model_dump(mode="json", exclude={"device", "threads", "protocol", "baseline"})
+    return Protocol(
+        name=f"latency/{options.protocol}",
+        settings={
+            **settings,
+            "device": options.device[0],
+            "threads": options.threads[0] if options.device[0] == "cpu" else None,
+            "warmup_s": options.least_warmup_s,
+            "batch": "as the input",
+            "dtype": "float32",
+            "statistic": "median; ratio: mean over processes of the median log-ratio of rounds",
+            "interval": "95 %, bootstrap over processes, then blocks of rounds, 2000 resamples",
+            "cold_start": "build, load and first call, after the library's own start-up",
+        },
+    )

@@ -1,0 +1,160 @@
+"""What a report is made of; Markdown and HTML print the same blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from benchbench.report.answer import Sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+    from benchbench.report.views.training import PictureGrid
+
+Mark = Literal["", "good", "bad", "quiet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One place in a table: a main text, a smaller one below it, and the numbers of its footnotes."""
+
+    text: str
+    detail: str = ""
+    notes: tuple[int, ...] = ()
+    mark: Mark = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row; `reason` stands in place of its items where there is nothing to show."""
+
+    items: tuple[Item, ...]
+    level: Literal["line", "seed", "baseline"] = "line"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's title, with its unit, a smaller line below it, and whether numbers stand in it."""
+
+    title: str
+    is_number: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table. `notes` are (number, text) of the footnotes that its items point at."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The sentences that open a report; `cautions` hold for all of them."""
+
+    sentences: tuple[Sentence, ...]
+    cautions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Something to type."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A drawing with its words and the table of what it shows.
+
+    Attributes:
+        name: file name without its ending, and prefix of the ids in its SVG (`file_stem`).
+        draw: makes the figure; called once per report.
+        table: the data as shown; `columns` and `records` are the data as stored beside it.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Callable[[], Figure]
+    table: Grid
+    columns: tuple[str, ...]
+    records: tuple[tuple[str | float | int | bool | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """Drawings that stand side by side where there is room."""
+
+    plots: tuple[Plot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Pictures of every line for one content image."""
+
+    name: str
+    caption: str
+    grid: PictureGrid
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Blocks that a reader opens when wanted."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report under its heading."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report. `lead` says in one line what it is about; `link` is the paper's address."""
+
+    title: str
+    lead: str
+    link: tuple[str, str] | None
+    sections: tuple[Section, ...]
+
+
+Block = Paragraph | Answer | Grid | Code | Plots | Gallery | Fold
+
+
+@dataclass(slots=True)
+class Notes:
+    """Footnotes of one report: one number per text, in order of first use."""
+
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, *texts: str) -> tuple[int, ...]:
+        """The number of each text, ascending."""
+        for text in texts:
+            self._numbers.setdefault(text, len(self._numbers) + 1)
+        return tuple(sorted({self._numbers[text] for text in texts}))
+
+    def used_in(self, rows: tuple[Row, ...]) -> tuple[tuple[int, str], ...]:
+        """Number and text of each footnote that `rows` point at."""
+        used = {number for row in rows for item in row.items for number in item.notes}
+        return tuple((number, text) for text, number in self._numbers.items() if number in used)

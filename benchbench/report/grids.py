@@ -1,0 +1,243 @@
+"""The main tables: views put into columns, with units in the headings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchbench.core.units import significant
+from benchbench.report.answer import describe_failure
+from benchbench.report.document import Column, Grid, Item, Mark, Notes, Row
+from benchbench.report.text import (
+    MISSING,
+    choose_scale,
+    duration,
+    exact,
+    heading,
+    percent,
+    signed_percent,
+    span,
+)
+from benchbench.report.views.lines import Estimate
+from benchbench.report.views.paper import PaperRow, Verdict
+from benchbench.report.views.report import ReportView
+from benchbench.report.views.summary import SummaryRow, TimeFigures, TimeKey
+from benchbench.report.views.vocabulary import NOISY, explain_flag, title
+
+Make = Callable[[SummaryRow], Item]
+# More ways of timing than this stand in the latency table only; a wider table is not read.
+SHOWN_TIMES = 2
+_NONE = Item(MISSING)
+_VERDICTS: dict[Verdict, tuple[str, Mark]] = {
+    "equal": ("✓ equal", "good"),
+    "differs": ("✗ differs", "bad"),
+    "other machine": ("other machine", "quiet"),
+    "within interval": ("within our interval", "quiet"),
+    "outside interval": ("outside our interval", "quiet"),
+    "own run": ("own training", "quiet"),
+    "missing": ("not measured", "quiet"),
+}
+
+
+def summary_grid(view: ReportView, notes: Notes) -> Grid:
+    """The headline table: cost, time and quality of every line, seeds below their mean."""
+    papers = {(row.label, row.measure): row for row in view.paper}
+    columns: list[tuple[Column, Make]] = [
+        (Column("parameters"), lambda row: _count(row, row.parameters, papers, notes, factor=1.0)),
+        (Column("change"), _change),
+    ]
+    factor, unit = choose_scale([row.macs.value if row.macs else None for row in view.summary], "MAC")
+    columns += [
+        (Column(heading("MACs", unit)), lambda row: _count(row, row.macs, papers, notes, factor=factor)),
+        (Column("fewer MACs"), _ratio),
+    ]
+    for position, key in enumerate(view.times[:SHOWN_TIMES]):
+        columns += _time_columns(view, position, key, notes)
+    for position, quality in enumerate(view.qualities):
+        column = Column(title(quality.name), detail=quality.setting)
+        columns.append((column, lambda row, at=position: _figure(row.qualities[at], notes)))  # type: ignore[misc]
+    if any(row.training_time for row in view.summary):
+        columns.append((Column("training"), _training))
+    rows = tuple(_summary_row(row, columns, notes) for row in view.summary)
+    return Grid(
+        "Cost, time and quality",
+        (Column("variant", is_number=False), *(column for column, _ in columns)),
+        rows,
+        notes.used_in(rows),
+    )
+
+
+def timing_grid(view: ReportView, notes: Notes) -> Grid:
+    """Latency in detail: a row per line and way of timing."""
+    pairs = [
+        (row, time) for row in view.summary for time in row.times if row.level == "line" and time.latency
+    ]
+    factor, unit = choose_scale([time.latency.value for _, time in pairs if time.latency], "s")
+    roof_factor, roof_unit = choose_scale([time.achieved for _, time in pairs], "MAC/s")
+    rows = tuple(
+        Row(
+            (
+                Item(row.label),
+                Item(title(time.key.name), time.key.setting),
+                _median(time, factor, notes),
+                _fastest(time.latency, factor),
+                Item(f"{time.latency.samples:,}") if time.latency else _NONE,
+                _speedup(row, time, notes),
+                Item(significant(time.achieved / roof_factor)) if time.achieved else _NONE,
+                Item(percent(time.roof_share)) if time.roof_share is not None else _NONE,
+                Item(duration(time.cold_start_s)) if time.cold_start_s is not None else _NONE,
+            ),
+            level="baseline" if row.is_baseline else "line",
+        )
+        for row, time in pairs
+    )
+    columns = (
+        Column("variant", is_number=False),
+        Column("timed", is_number=False),
+        Column(f"median [quartiles], {unit}"),
+        Column(f"fastest, {unit}"),
+        Column("samples"),
+        Column("speed-up [95 %]"),
+        Column(heading("achieved", roof_unit)),
+        Column("of the roof"),
+        Column("cold start"),
+    )
+    return Grid("Latency in detail", columns, rows, notes.used_in(rows))
+
+
+def paper_grid(rows: Sequence[PaperRow], notes: Notes) -> Grid:
+    """The paper's figures beside ours, with the difference."""
+    made = []
+    for row in rows:
+        text, mark = _VERDICTS[row.verdict]
+        ours = row.ours
+        made.append(
+            Row(
+                (
+                    Item(row.label),
+                    Item(title(row.measure), detail=ours.setting if ours else ""),
+                    _ours(ours),
+                    Item(exact(row.paper, row.unit), notes=notes.number(row.note) if row.note else ()),
+                    Item(signed_percent(row.difference)) if row.difference is not None else _NONE,
+                    Item(text, mark=mark),
+                )
+            )
+        )
+    titles = ("variant", "measure", "ours", "paper", "ours against paper", "verdict")
+    numbers = (False, False, True, True, True, False)
+    columns = tuple(Column(name, is_number=number) for name, number in zip(titles, numbers, strict=True))
+    return Grid("The paper's figures beside ours", columns, tuple(made), notes.used_in(tuple(made)))
+
+
+def _ours(ours: Estimate | None) -> Item:
+    if ours is None:
+        return _NONE
+    return Item(
+        exact(ours.value, ours.unit), span(ours.interval) if ours.interval and ours.unit == "1" else ""
+    )
+
+
+def _summary_row(row: SummaryRow, columns: Sequence[tuple[Column, Make]], notes: Notes) -> Row:
+    reason = f"not measured: {describe_failure(row.failure)}" if row.failure else ""
+    partly = [
+        f"{row.label}: {describe_failure(each)}"
+        for result in row.line.results
+        for each in result.failures
+        if row.level == "line" and not reason
+    ]
+    is_named = row.level == "line" and row.is_baseline and row.label != "baseline"
+    label = Item(row.label, "baseline" if is_named else "", notes.number(*partly))
+    level = "seed" if row.level == "seed" else "baseline" if row.is_baseline else "line"
+    return Row((label, *(make(row) for _, make in columns)), level=level, reason=reason)  # type: ignore[arg-type]
+
+
+def _time_columns(view: ReportView, position: int, key: TimeKey, notes: Notes) -> list[tuple[Column, Make]]:
+    figures = [row.times[position] for row in view.summary]
+    factor, unit = choose_scale([time.latency.value if time.latency else None for time in figures], "s")
+    roof_factor, roof_unit = choose_scale([time.achieved for time in figures], "MAC/s")
+    prefix = "device " if key.name == "device_latency" else ""
+
+    def column(title: str) -> Column:
+        return Column(f"{prefix}{title}", detail=key.setting)
+
+    return [
+        (column(heading("latency", unit)), lambda row: _median(row.times[position], factor, notes)),
+        (column("speed-up"), lambda row: _speedup(row, row.times[position], notes)),
+        (column(roof_unit), lambda row: _achieved(row.times[position], roof_factor)),
+    ]
+
+
+def _count(
+    row: SummaryRow,
+    figure: Estimate | None,
+    papers: dict[tuple[str, str], PaperRow],
+    notes: Notes,
+    *,
+    factor: float,
+) -> Item:
+    if figure is None:
+        return _NONE
+    text = exact(figure.value, figure.unit) if factor == 1.0 else significant(figure.value / factor, 4)
+    flags = notes.number(*map(explain_flag, figure.flags))
+    paper = papers.get((row.label, figure.name)) if row.level == "line" else None
+    if paper is None or paper.verdict not in ("equal", "differs"):
+        return Item(text, notes=flags)
+    if paper.verdict == "equal":
+        return Item(text, "✓ paper", flags, "good")
+    return Item(text, f"✗ paper {exact(paper.paper, paper.unit)}", flags, "bad")
+
+
+def _change(row: SummaryRow) -> Item:
+    return Item(signed_percent(row.parameters_change)) if row.parameters_change is not None else _NONE
+
+
+def _ratio(row: SummaryRow) -> Item:
+    return Item(f"{significant(row.macs_ratio)}x") if row.macs_ratio is not None else _NONE
+
+
+def _median(time: TimeFigures, factor: float, notes: Notes) -> Item:
+    figure = time.latency
+    if figure is None:
+        return _NONE
+    text = significant(figure.value / factor)
+    if figure.sd:
+        text += f" ± {significant(figure.sd / factor, 2)}"
+    detail = span(figure.quartiles, factor=factor) if figure.quartiles else ""
+    return Item(text, detail, notes.number(*map(explain_flag, figure.flags)))
+
+
+def _fastest(latency: Estimate | None, factor: float) -> Item:
+    if latency is None or latency.minimum is None:
+        return _NONE
+    return Item(significant(latency.minimum / factor))
+
+
+def _speedup(row: SummaryRow, time: TimeFigures, notes: Notes) -> Item:
+    figure = time.speedup
+    if figure is None:
+        return Item("1", notes=notes.number(NOISY)) if row.is_baseline and time.is_noisy else _NONE
+    flags = [explain_flag(flag) for flag in figure.flags]
+    if time.is_noisy:
+        flags.append(NOISY)
+    detail = span(figure.interval) if figure.interval else "no interval"
+    return Item(f"{significant(figure.value)}x", detail, notes.number(*flags))
+
+
+def _achieved(time: TimeFigures, factor: float) -> Item:
+    if time.achieved is None:
+        return _NONE
+    share = f"{percent(time.roof_share)} of roof" if time.roof_share is not None else ""
+    return Item(significant(time.achieved / factor), share)
+
+
+def _figure(figure: Estimate | None, notes: Notes) -> Item:
+    if figure is None:
+        return _NONE
+    text = significant(figure.value)
+    if figure.sd:
+        text += f" ± {significant(figure.sd, 2)}"
+    detail = span(figure.interval) if figure.interval else ""
+    return Item(text, detail, notes.number(*map(explain_flag, figure.flags)))
+
+
+def _training(row: SummaryRow) -> Item:
+    return Item(duration(row.training_time.value)) if row.training_time else _NONE

@@ -1,0 +1,84 @@
+"""Every figure of a report as one long table, a row per measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchbench.core.measurement import CellResult, Measurement, ResultTable
+from benchbench.core.suite import Expectation
+
+Value = str | float | int | None
+
+COLUMNS = (
+    "suite",
+    "run",
+    "cell",
+    "variant",
+    "seed",
+    "swept",
+    "measure",
+    "setting",
+    "unit",
+    "direction",
+    "value",
+    "interval_low",
+    "interval_high",
+    "interval_level",
+    "quartile_low",
+    "quartile_high",
+    "samples",
+    "baseline",
+    "protocol",
+    "protocol_hash",
+    "flags",
+    "paper",
+    "paper_note",
+)
+
+
+def tidy_frame(tables: Sequence[ResultTable]) -> pd.DataFrame:
+    """Columns as in COLUMNS; values in SI units, nothing rounded."""
+    rows = [
+        (*_cell(table, result), *_figure(each), *_paper(table, result, each))
+        for table in tables
+        for result in table.results
+        for each in result.measurements
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+
+
+def _cell(table: ResultTable, result: CellResult) -> tuple[Value, ...]:
+    cell = result.cell
+    swept = "; ".join(str(setting) for setting in cell.settings)
+    return table.suite.name, table.run.id, cell.id, cell.variant, cell.seed, swept
+
+
+def _figure(each: Measurement) -> tuple[Value, ...]:
+    samples = np.array([sample for chunk in each.samples for sample in chunk], dtype=float)
+    low, high = np.percentile(samples, [25, 75]) if samples.size >= 4 else (None, None)
+    interval = each.interval
+    return (
+        each.name,
+        each.setting,
+        each.unit,
+        each.direction,
+        each.value,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        interval.level if interval else None,
+        None if low is None else float(low),
+        None if high is None else float(high),
+        int(samples.size),
+        each.baseline,
+        each.protocol.name,
+        each.protocol.hash,
+        "; ".join(each.flags),
+    )
+
+
+def _paper(table: ResultTable, result: CellResult, each: Measurement) -> tuple[Value, Value]:
+    expected: Expectation | None = table.suite.expect.get(result.cell.variant, {}).get(each.name)
+    return (expected.value, expected.note) if expected else (None, None)

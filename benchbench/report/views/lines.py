@@ -1,0 +1,157 @@
+"""The lines of a report: results grouped over seeds, and one estimate per measure of a group."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchbench.core.cell import Setting
+from benchbench.core.errors import StoreError
+from benchbench.core.measurement import CellResult, Direction, Failure, Measurement, ResultTable
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A variant at one value of everything swept but the seed.
+
+    Attributes:
+        label: what a reader sees; with the run's id where a report covers several runs.
+        run: index of the run it comes from; only lines of one run are compared.
+        settings: what was swept, without the seed; only lines of equal settings are compared.
+        colour: index into the palette, equal for one variant in every plot.
+        results: one per seed.
+    """
+
+    label: str
+    variant: str
+    run: int
+    settings: tuple[Setting, ...]
+    colour: int
+    is_baseline: bool
+    results: tuple[CellResult, ...]
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure of the line as a whole: every one of its cells failed."""
+        failures = [result.failure for result in self.results]
+        return failures[0] if all(failure is not None for failure in failures) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One measure of one line, over its seeds.
+
+    Attributes:
+        value: the value, or the mean over seeds.
+        sd: standard deviation over seeds; None with one seed.
+        interval: (low, high); over several seeds the hull of their intervals, which is never too narrow.
+        quartiles: (25 %, 75 %) of all raw samples, where there are at least four.
+        samples: how many raw samples.
+        protocols: hashes of the protocols behind it.
+    """
+
+    name: str
+    setting: str
+    unit: str
+    direction: Direction
+    value: float
+    sd: float | None
+    interval: tuple[float, float] | None
+    quartiles: tuple[float, float] | None
+    minimum: float | None
+    samples: int
+    flags: tuple[str, ...]
+    protocols: frozenset[str]
+    seeds: int
+
+
+def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
+    """The results of each run grouped over seeds, in the order of the plan.
+
+    Raises:
+        StoreError: no table was given.
+    """
+    if not tables:
+        raise StoreError("there is no run to report on", expected="at least one result table")
+    grouped: dict[tuple[int, str, str], list[CellResult]] = {}
+    for run, table in enumerate(tables):
+        for result in table.results:
+            swept = " ".join(str(setting) for setting in _without_seed(result.cell.settings))
+            grouped.setdefault((run, result.cell.variant, swept), []).append(result)
+    colours: dict[tuple[str, str], int] = {}
+    lines = []
+    for (run, variant, swept), results in grouped.items():
+        label = f"{variant} {swept}".rstrip()
+        lines.append(
+            Line(
+                label=label if len(tables) == 1 else f"{label} ({tables[run].run.id})",
+                variant=variant,
+                run=run,
+                settings=_without_seed(results[0].cell.settings),
+                colour=colours.setdefault((variant, swept), len(colours)),
+                is_baseline=variant == tables[run].suite.baseline_variant,
+                results=tuple(sorted(results, key=lambda result: result.cell.seed)),
+            )
+        )
+    return tuple(lines)
+
+
+def reference_of(line: Line, lines: Iterable[Line]) -> Line | None:
+    """The baseline that `line` is compared with: same run, same settings."""
+    for other in lines:
+        if other.is_baseline and other.run == line.run and other.settings == line.settings:
+            return other
+    return None
+
+
+def estimate(results: Sequence[CellResult], name: str, setting: str | None = None) -> Estimate | None:
+    """What `results` (one per seed) say of a measure; None where none of them has it."""
+    found = [each for each in (result.measurement(name, setting) for result in results) if each is not None]
+    if not found:
+        return None
+    first = found[0]
+    samples = np.array([sample for each in found for chunk in each.samples for sample in chunk], dtype=float)
+    low, high = np.percentile(samples, [25, 75]) if samples.size >= 4 else (None, None)
+    values = [each.value for each in found]
+    return Estimate(
+        name=name,
+        setting=first.setting,
+        unit=first.unit,
+        direction=first.direction,
+        value=statistics.fmean(values) if len(values) > 1 else first.value,
+        sd=statistics.stdev(values) if len(values) > 1 else None,
+        interval=_hull(found),
+        quartiles=None if low is None or high is None else (float(low), float(high)),
+        minimum=float(samples.min()) if samples.size else None,
+        samples=int(samples.size),
+        flags=tuple(dict.fromkeys(flag for each in found for flag in each.flags)),
+        protocols=frozenset(each.protocol.hash for each in found),
+        seeds=len(found),
+    )
+
+
+def settings_of(lines: Iterable[Line], name: str) -> tuple[str, ...]:
+    """Every setting at which a measure of that name was made, in order of appearance."""
+    return tuple(
+        dict.fromkeys(
+            each.setting
+            for line in lines
+            for result in line.results
+            for each in result.measurements
+            if each.name == name
+        )
+    )
+
+
+def _without_seed(settings: Sequence[Setting]) -> tuple[Setting, ...]:
+    return tuple(setting for setting in settings if setting.key.rsplit(".", 1)[-1] != "seed")
+
+
+def _hull(found: Sequence[Measurement]) -> tuple[float, float] | None:
+    intervals = [each.interval for each in found if each.interval is not None]
+    if len(intervals) < len(found):
+        return None
+    return min(each.low for each in intervals), max(each.high for each in intervals)

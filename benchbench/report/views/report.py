@@ -1,0 +1,82 @@
+"""Everything that a report shows, as typed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchbench.core.measurement import ResultTable
+from benchbench.core.suite import Suite
+from benchbench.report.views.lines import Line, group_lines
+from benchbench.report.views.paper import PaperRow, paper_rows
+from benchbench.report.views.provenance import (
+    ControlRow,
+    FailureRow,
+    ProtocolRow,
+    RunView,
+    control_rows,
+    failure_rows,
+    protocol_rows,
+    run_view,
+)
+from benchbench.report.views.structure import Replaced, StageCost, replaced_layers, stage_costs
+from benchbench.report.views.summary import (
+    QualityKey,
+    SummaryRow,
+    TimeKey,
+    quality_keys,
+    summary_rows,
+    time_keys,
+)
+from benchbench.report.views.tradeoff import GainRow, Tradeoff, gain_rows, tradeoffs
+from benchbench.report.views.training import CurvePanel, PictureGrid, curve_panels, picture_grids
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """The rows of each part of a report; `suites` holds each run's suite, in the order of the runs."""
+
+    suites: tuple[Suite, ...]
+    lines: tuple[Line, ...]
+    times: tuple[TimeKey, ...]
+    qualities: tuple[QualityKey, ...]
+    summary: tuple[SummaryRow, ...]
+    paper: tuple[PaperRow, ...]
+    tradeoffs: tuple[Tradeoff, ...]
+    gains: tuple[GainRow, ...]
+    curves: tuple[CurvePanel, ...]
+    pictures: tuple[PictureGrid, ...]
+    stages: tuple[StageCost, ...]
+    replaced: tuple[Replaced, ...]
+    failures: tuple[FailureRow, ...]
+    protocols: tuple[ProtocolRow, ...]
+    controls: tuple[ControlRow, ...]
+    runs: tuple[RunView, ...]
+
+
+def view_report(tables: Sequence[ResultTable]) -> ReportView:
+    """The rows of a report on one or several runs.
+
+    Raises:
+        StoreError: no table was given.
+    """
+    lines = group_lines(tables)
+    times, qualities, summary = time_keys(lines), quality_keys(lines), summary_rows(lines)
+    return ReportView(
+        suites=tuple(table.suite for table in tables),
+        lines=lines,
+        times=times,
+        qualities=qualities,
+        summary=summary,
+        paper=paper_rows(tables, lines),
+        tradeoffs=tradeoffs(lines, times, qualities),
+        gains=gain_rows(summary),
+        curves=curve_panels(lines),
+        pictures=picture_grids(tables, lines),
+        stages=stage_costs(lines),
+        replaced=replaced_layers(lines),
+        failures=failure_rows(lines),
+        protocols=protocol_rows(lines),
+        controls=control_rows(lines),
+        runs=tuple(run_view(table) for table in tables),
+    )

@@ -1,0 +1,145 @@
+"""Cost against quality, the Pareto front, and MACs against the speed-up they bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from benchbench.core.measurement import Direction
+from benchbench.report.views.lines import Estimate, Line, estimate
+from benchbench.report.views.summary import QualityKey, SummaryRow, TimeKey
+
+
+@dataclass(frozen=True, slots=True)
+class TradePoint:
+    """One line in the plane of a cost and a quality; intervals where they were estimated."""
+
+    label: str
+    colour: int
+    is_baseline: bool
+    x: float
+    x_interval: tuple[float, float] | None
+    y: float
+    y_interval: tuple[float, float] | None
+    on_front: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What an axis shows."""
+
+    name: str
+    setting: str
+    unit: str
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """One plot: a cost on x (lower is better) against y."""
+
+    x: Axis
+    y: Axis
+    points: tuple[TradePoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GainRow:
+    """How much of a MAC reduction arrives as speed."""
+
+    label: str
+    colour: int
+    is_baseline: bool
+    setting: str
+    macs_ratio: float
+    speedup: float
+    speedup_interval: tuple[float, float] | None
+    achieved: float | None
+    roof_share: float | None
+
+
+def tradeoffs(
+    lines: Sequence[Line], times: Sequence[TimeKey], qualities: Sequence[QualityKey]
+) -> tuple[Tradeoff, ...]:
+    """Latency, MACs and parameters against the first quality; without one, latency against MACs."""
+    costs = [("latency", times[0].setting)] if times and times[0].name == "latency" else []
+    costs += [("macs", ""), ("parameters", "")]
+    if qualities:
+        pairs = [(cost, (qualities[0].name, qualities[0].setting)) for cost in costs]
+    else:
+        pairs = [(costs[1], costs[0])] if len(costs) == 3 else []
+    built = [_tradeoff(lines, x, y) for x, y in pairs]
+    return tuple(each for each in built if each is not None)
+
+
+def gain_rows(rows: Sequence[SummaryRow]) -> tuple[GainRow, ...]:
+    """A row per line and end-to-end setting that has both a MAC ratio and a speed-up.
+
+    The baseline stands first with 1 and 1, for the MACs per second that it achieves.
+    """
+    gains = []
+    for row in rows:
+        for time in row.times:
+            if row.level == "seed" or time.latency is None or time.key.name != "latency":
+                continue
+            macs_ratio = 1.0 if row.is_baseline else row.macs_ratio
+            speedup = 1.0 if row.is_baseline else time.speedup.value if time.speedup else None
+            if macs_ratio is not None and speedup is not None:
+                gains.append(
+                    GainRow(
+                        label=row.label,
+                        colour=row.line.colour,
+                        is_baseline=row.is_baseline,
+                        setting=time.key.setting,
+                        macs_ratio=macs_ratio,
+                        speedup=speedup,
+                        speedup_interval=time.speedup.interval if time.speedup else None,
+                        achieved=time.achieved,
+                        roof_share=time.roof_share,
+                    )
+                )
+    gains.sort(key=lambda gain: not gain.is_baseline)
+    return tuple(gains) if any(not gain.is_baseline for gain in gains) else ()
+
+
+def pareto_front(points: Sequence[TradePoint], *, y_direction: Direction) -> tuple[TradePoint, ...]:
+    """The points that no other one beats in cost and in y, marked; all points, in their order."""
+    sign = 1.0 if y_direction == "lower" else -1.0
+
+    def beaten(point: TradePoint) -> bool:
+        return any(
+            other.x <= point.x
+            and sign * other.y <= sign * point.y
+            and (other.x < point.x or sign * other.y < sign * point.y)
+            for other in points
+        )
+
+    return tuple(replace(point, on_front=not beaten(point)) for point in points)
+
+
+def _tradeoff(lines: Sequence[Line], x: tuple[str, str], y: tuple[str, str]) -> Tradeoff | None:
+    points, axes = [], None
+    for line in lines:
+        cost = estimate(line.results, x[0], x[1] or None)
+        quality = estimate(line.results, y[0], y[1] or None)
+        if cost is None or quality is None:
+            continue
+        axes = axes or (_axis(cost), _axis(quality))
+        points.append(
+            TradePoint(
+                label=line.label,
+                colour=line.colour,
+                is_baseline=line.is_baseline,
+                x=cost.value,
+                x_interval=cost.interval or cost.quartiles,
+                y=quality.value,
+                y_interval=quality.interval,
+            )
+        )
+    if axes is None:
+        return None
+    return Tradeoff(axes[0], axes[1], pareto_front(points, y_direction=axes[1].direction))
+
+
+def _axis(figure: Estimate) -> Axis:
+    return Axis(figure.name, figure.setting, figure.unit, figure.direction)

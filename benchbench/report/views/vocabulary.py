@@ -1,0 +1,59 @@
+"""What the names of measurements and flags mean to a reader."""
+
+from __future__ import annotations
+
+import re
+
+EXACT = frozenset({"parameters", "macs", "macs_output_size", "elementwise"})
+_COST_OF_UNIT_ONE = frozenset({*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control"})
+_PHYSICAL_UNITS = frozenset({"s", "B", "MAC", "MAC/s", "B/s"})
+
+_TITLES = {
+    "parameters": "parameters",
+    "macs": "MACs",
+    "macs_output_size": "MACs at output size",
+    "elementwise": "element-wise operations",
+    "latency": "latency",
+    "device_latency": "device latency",
+    "speedup": "speed-up",
+    "device_speedup": "device speed-up",
+    "aa_control": "A/A control",
+    "device_aa_control": "device A/A control",
+    "perceptual_loss": "loss",
+    "content_loss": "content loss",
+    "style_loss": "style loss",
+    "peak_resident": "peak memory",
+    "train/loss": "training loss",
+    "validation/loss": "validation loss",
+    "learning_rate": "learning rate",
+}
+
+_FLAGS = (
+    ("unconverged", "the time budget ended before the interval was within 2 % of the speed-up"),
+    ("warm-up capped", "the machine had not settled when timing began; the spread is wider than it need be"),
+    (
+        "random-weights",
+        "features of an untrained network: figures compare within this report only",
+    ),
+)
+
+NOISY = "the A/A control does not hold 1 (two identical models were told apart: the machine was too busy)"
+
+
+def title(name: str) -> str:
+    """A measurement's or a curve's name for people."""
+    known = _TITLES.get(name)
+    return known if known is not None else re.sub(r"[_/]+", " ", name)
+
+
+def is_quality(name: str, unit: str) -> bool:
+    """Whether a measurement says how good the output is, and not what it costs."""
+    return unit not in _PHYSICAL_UNITS and name not in _COST_OF_UNIT_ONE
+
+
+def explain_flag(flag: str) -> str:
+    """The flag with its meaning, where it is a known one."""
+    for start, meaning in _FLAGS:
+        if flag.startswith(start):
+            return flag if meaning in flag else f"{flag} ({meaning})"
+    return flag

@@ -1,0 +1,132 @@
+"""What the fresh process of one cell does."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from benchbench.core.cell import Cell
+from benchbench.core.contracts import Measured, MeasureContext, Splits, Subject
+from benchbench.core.errors import DataError
+from benchbench.core.measurement import CellResult, Failure, Phase
+from benchbench.core.model import parse_options
+from benchbench.core.registry import MEASURES, RECIPES, SOURCES
+from benchbench.core.suite import MeasureSpec
+from benchbench.runner.jobs import CellJob, explain_failure
+from benchbench.runner.subjects import build_subject, declared_checkpoint
+from benchbench.training.loop import TrainingOutcome, train
+
+
+def execute_cell(job: CellJob) -> CellResult:
+    """Build the cell, train or load it, and measure it alone.
+
+    A failure of the cell, or of one measure, is in the result; a KeyboardInterrupt passes.
+    """
+    cell, folder = job.cell, Path(job.folder)
+    result = CellResult(cell=cell)
+    phases: list[Phase] = []
+    try:
+        subject, result = _prepare(job, result, phases)
+    except Exception as error:
+        failure = explain_failure(error, of="cell")
+        return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
+    context = MeasureContext(
+        seed=cell.seed, folder=folder, images=_opener(cell), say=lambda line: print(line, file=sys.stderr)
+    )
+    for spec in job.measures:
+        measure = MEASURES.load(spec.name)
+        if measure.per_cell is None:
+            continue
+        started = time.perf_counter()
+        measured = _measure(subject, spec, context)
+        phases.append(_phase(f"measure {spec.name}", time.perf_counter() - started))
+        result = result.merged(_as_result(cell, measured))
+    return result.model_copy(update={"phases": tuple(phases)})
+
+
+def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Subject, CellResult]:
+    cell, folder = job.cell, Path(job.folder)
+    folders = [Path(each) for each in job.import_folders]
+    started = time.perf_counter()
+    subject = build_subject(cell, checkpoint=declared_checkpoint(cell), folders=folders)
+    phases.append(_phase("build", time.perf_counter() - started))
+    result = result.model_copy(update={"replacements": subject.replacements})
+    if cell.train is None or cell.train.recipe is None:
+        checkpoint = str(subject.checkpoint) if subject.checkpoint else None
+        return subject, result.model_copy(update={"checkpoint": checkpoint})
+    started = time.perf_counter()
+    outcome = _train(subject, cell, folder)
+    inside_s = sum(phase.inside_s for phase in outcome.phases)
+    phases.append(Phase(name="train", seconds=time.perf_counter() - started, inside_s=inside_s))
+    subject.checkpoint = outcome.checkpoint
+    subject.module.eval()
+    return subject, result.model_copy(
+        update={
+            "curves": outcome.curves,
+            "images": outcome.images,
+            "measurements": outcome.measurements,
+            "checkpoint": str(outcome.checkpoint.relative_to(folder)),
+        }
+    )
+
+
+def _train(subject: Subject, cell: Cell, folder: Path) -> TrainingOutcome:
+    assert cell.train is not None and cell.train.recipe is not None
+    recipe = RECIPES.load(cell.train.recipe)
+    options = parse_options("recipe", cell.train.recipe, recipe.options, cell.train.options)
+    return train(
+        subject.module,
+        recipe=recipe,
+        options=options,
+        images=_opener(cell)(),
+        seed=cell.seed,
+        folder=folder,
+        name=cell.id,
+        label=cell.label,
+    )
+
+
+def _opener(cell: Cell) -> Callable[[], Splits]:
+    return lambda: _open(cell)
+
+
+@cache
+def _open(cell: Cell) -> Splits:
+    if cell.data is None:
+        raise DataError("the suite declares no data", fix="add 'data: {source: photos, size: 256}'")
+    source = SOURCES.load(cell.data.source)
+    options = parse_options("data source", cell.data.source, source.options, cell.data.options)
+    return source.open(options, cell.seed)
+
+
+def _measure(subject: Subject, spec: MeasureSpec, context: MeasureContext) -> Measured:
+    measure = MEASURES.load(spec.name)
+    assert measure.per_cell is not None
+    try:
+        options = parse_options("measure", spec.name, measure.options, spec.options)
+        return measure.per_cell(subject, options, context)
+    except Exception as error:
+        return Measured(failures=(explain_failure(error, of=spec.name),))
+
+
+def _as_result(cell: Cell, measured: Measured) -> CellResult:
+    return CellResult(
+        cell=cell,
+        measurements=measured.measurements,
+        failures=measured.failures,
+        layers=measured.layers,
+        images=measured.images,
+    )
+
+
+def _phase(name: str, seconds: float) -> Phase:
+    # All of it is spent in the network or in the library that counts it.
+    return Phase(name=name, seconds=seconds, inside_s=seconds)
+
+
+def failed_cell(cell: Cell, failure: Failure) -> CellResult:
+    """The result of a cell whose process did not answer."""
+    return CellResult(cell=cell, failures=(failure,))

@@ -1,0 +1,186 @@
+"""Measures that need several cells side by side: which cells, which processes, what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchbench.core.cell import Cell
+from benchbench.core.contracts import Comparison, Replicate
+from benchbench.core.measurement import CellResult, Failure, Phase
+from benchbench.core.model import canonical_json, parse_options
+from benchbench.core.registry import MEASURES
+from benchbench.core.store import RunStore
+from benchbench.core.suite import MeasureSpec, Suite
+from benchbench.runner.isolate import run_isolated
+from benchbench.runner.jobs import Job, ReplicateJob
+from benchbench.runner.lock import exclusive_latency
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where the time went, and a line to show."""
+
+    say: Callable[[str], None]
+    _phases: dict[str, Phase] = field(default_factory=dict)
+
+    def add(self, name: str, seconds: float, *, inside_s: float) -> None:
+        """Add to a phase."""
+        before = self._phases.get(name, Phase(name=name, seconds=0.0))
+        self._phases[name] = Phase(
+            name=name, seconds=before.seconds + seconds, inside_s=before.inside_s + inside_s
+        )
+
+    def phases(self) -> tuple[Phase, ...]:
+        """All phases so far."""
+        return tuple(self._phases.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedComparison:
+    """One comparison: cells of one group under one set of options; the first cell is the baseline."""
+
+    measure: str
+    comparison: Comparison
+    options: Any
+    cells: tuple[Cell, ...]
+    group: str
+
+    @property
+    def label(self) -> str:
+        """For people: `latency (cpu, 2 threads)`."""
+        words = ", ".join(part for part in (self.comparison.setting(self.options), self.group) if part)
+        return f"{self.measure} ({words})"
+
+    @property
+    def id(self) -> str:
+        """Stable under the same options and group, whichever cells take part."""
+        content = [self.measure, self.options.model_dump(mode="json"), self.group]
+        return f"{self.measure}-{hashlib.sha256(canonical_json(content).encode()).hexdigest()[:10]}"
+
+    @property
+    def samples_id(self) -> str:
+        """Where raw samples go: other cells side by side are other samples."""
+        ids = "\n".join(cell.id for cell in self.cells)
+        return f"{self.id}-{hashlib.sha256(ids.encode()).hexdigest()[:6]}"
+
+
+def run_comparisons(
+    store: RunStore, suite: Suite, cells: Sequence[Cell], folders: tuple[str, ...], progress: Progress
+) -> None:
+    """Make every comparison that is not finished, replicate by replicate."""
+    for spec in suite.measure:
+        measure = MEASURES.load(spec.name)
+        if measure.comparison is None:
+            continue
+        options = parse_options("measure", spec.name, measure.options, spec.options)
+        for part in measure.comparison.split(options):
+            for group in dict.fromkeys(cell.group for cell in cells):
+                members = [cell for cell in cells if cell.group == group]
+                _compare(store, suite, spec, measure.comparison, part, members, folders, progress)
+
+
+def _compare(
+    store: RunStore,
+    suite: Suite,
+    spec: MeasureSpec,
+    comparison: Comparison,
+    options: Any,
+    members: Sequence[Cell],
+    folders: tuple[str, ...],
+    progress: Progress,
+) -> None:
+    ready = [cell for cell in members if _is_ready(store, cell)]
+    if not ready:
+        return
+    wanted = comparison.baseline(options) or suite.baseline_variant
+    ready.sort(key=lambda cell: cell.variant != wanted)
+    plan = PlannedComparison(spec.name, comparison, options, tuple(ready), members[0].group)
+    if _is_finished(store, plan):
+        progress.say(f"{plan.label}: finished before")
+        return
+    failure = comparison.unavailable(options)
+    if failure is None and ready[0].variant != wanted:
+        reason = f"the baseline '{wanted}' has no result to compare with"
+        failure = Failure(of=spec.name, kind="skipped", reason=reason, fix="mend or include the baseline")
+    replicates: list[Replicate] = []
+    if failure is None:
+        replicates, failure = _take_all(store, suite, plan, folders, progress)
+    if failure is not None:
+        progress.say(f"{plan.label}: {failure.kind}: {failure.reason}")
+        store.write_comparison(plan.id, [CellResult(cell=cell, failures=(failure,)) for cell in ready])
+        return
+    found = comparison.summarise(replicates, ready[0].id, options)
+    store.write_comparison(
+        plan.id,
+        [CellResult(cell=cell, measurements=found[cell.id].measurements) for cell in ready],
+    )
+
+
+def _is_ready(store: RunStore, cell: Cell) -> bool:
+    result = store.read_cell(cell.id)
+    return result is not None and result.failure is None
+
+
+def _is_finished(store: RunStore, plan: PlannedComparison) -> bool:
+    addenda = store.read_comparison(plan.id)
+    if addenda is None or {result.cell.id for result in addenda} != {cell.id for cell in plan.cells}:
+        return False
+    # What could not be measured the last time is tried again, unless this machine cannot do it.
+    return all(failure.kind == "skipped" for result in addenda for failure in result.failures)
+
+
+def _take_all(
+    store: RunStore, suite: Suite, plan: PlannedComparison, folders: tuple[str, ...], progress: Progress
+) -> tuple[list[Replicate], Failure | None]:
+    replicates: list[Replicate] = []
+    count = plan.comparison.processes(plan.options)
+    for index in range(count):
+        known = store.read_replicate(plan.samples_id, index)
+        if known is not None:
+            replicates.append(known)
+            continue
+        progress.say(f"{plan.label}: process {index + 1} of {count}, {len(plan.cells)} networks interleaved")
+        with exclusive_latency(f"{suite.name}: {plan.label}", say=progress.say):
+            started = time.perf_counter()
+            answer = run_isolated(
+                Job(replicate=_job(store, plan, folders, index)),
+                threads=plan.comparison.threads(plan.options),
+                limit_s=plan.comparison.limit_s(plan.options, len(plan.cells)),
+            )
+            seconds = time.perf_counter() - started
+        if answer.replicate is None:
+            return replicates, answer.failure
+        store.write_replicate(plan.samples_id, index, answer.replicate)
+        inside_s = float(answer.replicate.settings.get("inside_s") or 0.0)
+        progress.add(plan.measure, seconds, inside_s=inside_s)
+        replicates.append(answer.replicate)
+    return replicates, None
+
+
+def _job(store: RunStore, plan: PlannedComparison, folders: tuple[str, ...], index: int) -> ReplicateJob:
+    checkpoints: dict[str, str] = {}
+    for cell in plan.cells:
+        result = store.read_cell(cell.id)
+        if result is not None and result.checkpoint is not None:
+            path = Path(result.checkpoint)
+            checkpoints[cell.id] = str(path if path.is_absolute() else _resolve(store.folder, path))
+    return ReplicateJob(
+        cells=plan.cells,
+        checkpoints=checkpoints,
+        measure=plan.measure,
+        options=plan.options.model_dump(mode="json"),
+        folder=str(store.folder),
+        seed=plan.cells[0].seed,
+        index=index,
+        import_folders=folders,
+    )
+
+
+def _resolve(folder: Path, path: Path) -> Path:
+    # A trained checkpoint lies in the run's folder; a loaded one is where the suite said.
+    return folder / path if (folder / path).is_file() else path.resolve()

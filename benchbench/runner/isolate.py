@@ -1,0 +1,111 @@
+"""A fresh process for one job: a crash, a hang or a kill in it becomes a result."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+
+from benchbench.core.measurement import Failure
+from benchbench.runner.jobs import Answer, Job
+
+_GRACE_S = 30.0
+
+
+def run_isolated(job: Job, *, threads: int | None = None, limit_s: float | None = None) -> Answer:
+    """Do `job` in a fresh Python process and wait for its answer without polling.
+
+    Args:
+        threads: OMP and MKL threads, set before anything is imported there.
+        limit_s: after this long the process is ended and the answer is a `timed_out` failure.
+
+    Raises:
+        KeyboardInterrupt: after the process, interrupted too, has saved what it had and ended.
+    """
+    of = "cell" if job.cell is not None else (job.replicate.measure if job.replicate else "?")
+    read_end, write_end = os.pipe()
+    environment = dict(os.environ)
+    if threads is not None:
+        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    started = time.perf_counter()
+    with (
+        os.fdopen(read_end, "rb") as answers,
+        subprocess.Popen(
+            [sys.executable, "-m", "benchbench.runner.worker", str(write_end)],
+            stdin=subprocess.PIPE,
+            pass_fds=(write_end,),
+            env=environment,
+            text=True,
+        ) as process,
+    ):
+        os.close(write_end)
+        assert process.stdin is not None
+        try:
+            try:
+                process.stdin.write(job.model_dump_json(by_alias=True) + "\n")
+                process.stdin.flush()
+            except BrokenPipeError:
+                # It died at once; its exit status, read below, says how.
+                pass
+            payload = _read_all(answers.fileno(), limit_s)
+        except KeyboardInterrupt:
+            _let_it_save(process)
+            raise
+        if payload is None:
+            process.kill()
+            process.wait()
+            reason = f"no answer after {limit_s:.0f} s"
+            return Answer(failure=Failure(of=of, kind="timed_out", reason=reason, fix="raise 'timeout_s'"))
+        # Its standard input stays open until here: closing it is how the process learns that we died.
+        status = process.wait()
+    if payload and status == 0:
+        answer = Answer.model_validate_json(payload)
+        return answer.model_copy(update={"started_s": time.perf_counter() - started})
+    if status in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    return Answer(failure=_explain_exit(status, of=of))
+
+
+def _read_all(descriptor: int, limit_s: float | None) -> bytes | None:
+    """Everything until the other end closes, or None when the time is up first."""
+    deadline = None if limit_s is None else time.monotonic() + limit_s
+    chunks: list[bytes] = []
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while True:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            if not selector.select(left):
+                return None
+            chunk = os.read(descriptor, 1 << 20)
+            if not chunk:
+                return b"".join(chunks)
+            chunks.append(chunk)
+
+
+def _let_it_save(process: subprocess.Popen[str]) -> None:
+    # Ctrl-C reaches the whole process group; a signal sent to us alone does not.
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_GRACE_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()
+
+
+def _explain_exit(status: int, *, of: str) -> Failure:
+    if status >= 0:
+        return Failure(
+            of=of, kind="crashed", reason=f"the process ended with status {status}, without an answer"
+        )
+    name = signal.Signals(-status).name
+    if name == "SIGKILL":
+        return Failure(
+            of=of,
+            kind="out_of_memory",
+            reason="the process was killed (SIGKILL), most likely because memory ran out",
+            fix="a smaller batch or image size, or a machine with more memory; `dmesg` tells for sure",
+        )
+    return Failure(of=of, kind="crashed", reason=f"the process was ended by {name}")

@@ -1,0 +1,83 @@
+"""What is handed to a fresh process, and what comes back; plain data, as JSON."""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+from pydantic import JsonValue
+
+from benchbench.core.cell import Cell
+from benchbench.core.contracts import Replicate
+from benchbench.core.errors import BenchbenchError, DivergedError, UnsupportedOperatorError
+from benchbench.core.measurement import CellResult, Failure, FailureKind
+from benchbench.core.model import Frozen
+from benchbench.core.suite import MeasureSpec
+
+
+class CellJob(Frozen):
+    """Build, train or load one cell, and take the measures that look at it alone."""
+
+    cell: Cell
+    measures: tuple[MeasureSpec, ...]
+    folder: str
+    import_folders: tuple[str, ...] = ()
+
+
+class ReplicateJob(Frozen):
+    """One fresh process of a comparison; the first cell is the baseline."""
+
+    cells: tuple[Cell, ...]
+    checkpoints: dict[str, str] = {}
+    measure: str
+    options: dict[str, JsonValue]
+    folder: str
+    seed: int
+    index: int
+    import_folders: tuple[str, ...] = ()
+
+
+class Job(Frozen):
+    """Exactly one of the two."""
+
+    cell: CellJob | None = None
+    replicate: ReplicateJob | None = None
+
+
+class Answer(Frozen):
+    """What the process found, or why it could not."""
+
+    result: CellResult | None = None
+    replicate: Replicate | None = None
+    failure: Failure | None = None
+    started_s: float = 0.0
+    imported_s: float = 0.0
+
+
+def explain_failure(error: BaseException, *, of: str) -> Failure:
+    """An exception as a typed failure with its reason."""
+    import torch
+
+    kind: FailureKind = "crashed"
+    fix: str | None = None
+    step: int | None = None
+    reason = f"{type(error).__name__}: {error}".strip()
+    if isinstance(error, DivergedError):
+        kind, reason, step, fix = "diverged", error.problem, getattr(error, "step", None), error.fix
+    elif isinstance(error, (torch.OutOfMemoryError, MemoryError)) or _is_cpu_out_of_memory(error):
+        kind, fix = "out_of_memory", "a smaller batch or image size, or a machine with more memory"
+    elif isinstance(error, UnsupportedOperatorError):
+        kind, reason, fix = "unsupported", str(error), error.fix
+    elif isinstance(error, BenchbenchError):
+        kind, reason, fix = "invalid", str(error), error.fix
+    else:
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        reason += "".join(f" (at {frame.filename}:{frame.lineno})" for frame in last)
+    return Failure(of=of, kind=kind, reason=reason, fix=fix, step=step)
+
+
+def _is_cpu_out_of_memory(error: BaseException) -> bool:
+    # torch's CPU allocator raises a bare RuntimeError.
+    return isinstance(error, RuntimeError) and bool(
+        re.search(r"can't allocate memory|not enough memory", str(error))
+    )

@@ -1,0 +1,188 @@
+"""Run a suite: every cell in a process of its own, then the comparisons, everything saved as it ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import benchbench
+from benchbench.core.cell import Cell
+from benchbench.core.environment import Environment
+from benchbench.core.errors import StoreError
+from benchbench.core.expand import expand
+from benchbench.core.host import read_load
+from benchbench.core.measurement import CellResult, Phase, ResultTable, RunRecord
+from benchbench.core.model import canonical_json
+from benchbench.core.store import RunStore, find_run, new_run_id
+from benchbench.core.suite import Suite
+from benchbench.runner.cell_job import failed_cell
+from benchbench.runner.comparisons import Progress, run_comparisons
+from benchbench.runner.environment import probe_environment
+from benchbench.runner.isolate import run_isolated
+from benchbench.runner.jobs import CellJob, Job
+from benchbench.runner.lock import exclusive_run
+from benchbench.runner.subjects import check_cells
+
+# A cell that failed for one of these fails again; anything else may be mended and tried anew.
+_FINAL_FAILURES = ("diverged", "unsupported", "skipped")
+
+
+def _say_nothing(line: str) -> None:
+    """Progress for nobody."""
+
+
+def run(
+    suite: Suite,
+    *,
+    out: str | Path = "results",
+    mode: Literal["new", "resume"] = "new",
+    only: str | None = None,
+    command: str = "",
+    say: Callable[[str], None] = _say_nothing,
+) -> ResultTable:
+    """Train or load, and measure, every cell of a suite.
+
+    Args:
+        suite: what to do (`load_suite`).
+        out: results land in `<out>/<suite>/<run>/`.
+        mode: `resume` continues the newest run of the suite and repeats nothing that finished;
+            where there is none, or the newest is complete, a new one starts.
+        only: a glob over cell ids, labels and variants.
+        command: how the run was asked for; kept with the results.
+        say: shows one line of progress.
+
+    Returns:
+        Everything in the run's folder; cells that failed carry their reason.
+
+    Raises:
+        BenchbenchError: the request is wrong; nothing was trained.
+        StoreError: results cannot be written; those that were finished are intact.
+        KeyboardInterrupt: everything finished is kept; `resume` continues.
+    """
+    started = time.perf_counter()
+    cells = expand(suite, only=only)
+    # The suite's own folder is not known here; a user's module is found from the working directory.
+    folders = (str(Path.cwd()),)
+    check_cells(cells, folders=[Path(each) for each in folders])
+    environment = probe_environment()
+    out = Path(out)
+    store, record = _open_store(suite, out, mode, command, environment)
+    progress = Progress(say=say)
+    progress.add("prepare", time.perf_counter() - started, inside_s=0.0)
+    with exclusive_run(store.folder):
+        say(f"{len(cells)} cells, results in {store.folder}")
+        for number, cell in enumerate(cells, start=1):
+            _finish_cell(store, suite, cell, folders, progress, f"[{number}/{len(cells)}]")
+        run_comparisons(store, suite, cells, folders, progress)
+        record = _closing_record(record, progress, started)
+        final = environment.model_copy(update={"load_after": read_load()})
+        store.write_header(suite, record, final)
+    return store.read_table()
+
+
+def _open_store(
+    suite: Suite, out: Path, mode: str, command: str, environment: Environment
+) -> tuple[RunStore, RunRecord]:
+    if mode == "resume":
+        store = _resumable(suite, out)
+        if store is not None:
+            return store, store.read_table().run
+    record = RunRecord(
+        id=_free_id(out / suite.name),
+        command=command,
+        started=_now(),
+        benchbench=benchbench.__version__,
+    )
+    return RunStore.create(out, suite, record, environment), record
+
+
+def _resumable(suite: Suite, out: Path) -> RunStore | None:
+    try:
+        folder = find_run(out / suite.name)
+    except StoreError:
+        return None
+    store = RunStore(folder)
+    table = store.read_table()
+    if table.run.finished is not None and not any(_to_retry(result) for result in table.results):
+        return None
+    before, now = (
+        canonical_json(each.model_dump(mode="json", by_alias=True)) for each in (table.suite, suite)
+    )
+    if before != now:
+        raise StoreError(
+            f"the suite has changed since {folder} was begun ({_first_change(table.suite, suite)})",
+            expected="the same suite, overrides and profile as before",
+            fix="run without --resume to start anew, or undo the change",
+        )
+    return store
+
+
+def _first_change(before: Suite, now: Suite) -> str:
+    old, new = (each.model_dump(mode="json", by_alias=True) for each in (before, now))
+    return next((f"'{key}' differs" for key in new if old.get(key) != new[key]), "it differs")
+
+
+def _to_retry(result: CellResult) -> bool:
+    return any(failure.of == "cell" and failure.kind not in _FINAL_FAILURES for failure in result.failures)
+
+
+def _free_id(folder: Path) -> str:
+    name = new_run_id()
+    suffix = 1
+    while (folder / name).exists():
+        suffix += 1
+        name = f"{new_run_id()}-{suffix}"
+    return name
+
+
+def _finish_cell(
+    store: RunStore, suite: Suite, cell: Cell, folders: tuple[str, ...], progress: Progress, place: str
+) -> None:
+    known = store.read_cell(cell.id)
+    if known is not None and not _to_retry(known):
+        progress.say(f"{place} {cell.label}: finished before")
+        return
+    progress.say(f"{place} {cell.label}")
+    started = time.perf_counter()
+    job = CellJob(cell=cell, measures=suite.measure, folder=str(store.folder), import_folders=folders)
+    answer = run_isolated(Job(cell=job), limit_s=suite.timeout_s)
+    if answer.result is not None:
+        result = answer.result
+    else:
+        assert answer.failure is not None
+        result = failed_cell(cell, answer.failure)
+    took_s = time.perf_counter() - started
+    store.write_cell(result)
+    for phase in result.phases:
+        progress.add(phase.name, phase.seconds, inside_s=phase.inside_s)
+    progress.add("start processes", took_s - sum(phase.seconds for phase in result.phases), inside_s=0.0)
+    for failure in result.failures:
+        progress.say(f"{place} {cell.label}: {failure.of} {failure.kind}: {failure.reason}")
+
+
+def _closing_record(record: RunRecord, progress: Progress, started: float) -> RunRecord:
+    accounted = sum(phase.seconds for phase in progress.phases())
+    progress.add("save and plan", max(time.perf_counter() - started - accounted, 0.0), inside_s=0.0)
+    merged = {phase.name: phase for phase in record.phases}
+    for phase in progress.phases():
+        before = merged.get(phase.name, Phase(name=phase.name, seconds=0.0))
+        merged[phase.name] = Phase(
+            name=phase.name,
+            seconds=before.seconds + phase.seconds,
+            inside_s=before.inside_s + phase.inside_s,
+        )
+    return record.model_copy(update={"finished": _now(), "phases": tuple(merged.values())})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def say_on_stderr(line: str) -> None:
+    """Progress for a terminal."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

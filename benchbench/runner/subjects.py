@@ -1,0 +1,104 @@
+"""From a cell to a subject: the network built, its layers exchanged, its weights in place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchbench.architectures.build import BuiltArchitecture, build_architecture, example_inputs
+from benchbench.architectures.weights import load_weights
+from benchbench.core.cell import Cell
+from benchbench.core.contracts import Subject
+from benchbench.core.errors import BenchbenchError, CheckpointError
+from benchbench.core.measurement import LayerReplacement
+from benchbench.variants.replace import apply_replacements
+
+
+def build_subject(
+    cell: Cell, *, checkpoint: Path | None = None, folders: Sequence[Path] = (), device: str | None = None
+) -> Subject:
+    """The cell's network with example inputs, in eval mode; random weights come from the cell's seed.
+
+    Args:
+        checkpoint: weights to load.
+        folders: where an imported module is looked for first.
+        device: `meta` builds without memory.
+
+    Raises:
+        BenchbenchError: it cannot be built, its layers cannot be exchanged, or the weights do not fit.
+    """
+    started = time.perf_counter()
+    torch.manual_seed(cell.seed)
+    with torch.device(device or "cpu"):
+        built = build_architecture(cell.architecture, folders=folders)
+        replacements = _replace(cell, built)
+    built_s = time.perf_counter()
+    if checkpoint is not None:
+        load_weights(built.module, checkpoint)
+    loaded_s = time.perf_counter()
+    return Subject(
+        name=cell.variant,
+        module=built.module.eval(),
+        inputs=example_inputs(built.inputs, seed=cell.seed, device=device or "cpu"),
+        stages=built.stages,
+        cell=cell,
+        checkpoint=checkpoint,
+        replacements=replacements,
+        build_s=built_s - started,
+        load_s=loaded_s - built_s,
+    )
+
+
+def _replace(cell: Cell, built: BuiltArchitecture) -> tuple[LayerReplacement, ...]:
+    return tuple(apply_replacements(built.module, cell.replace, built.stages)) if cell.replace else ()
+
+
+def declared_checkpoint(cell: Cell) -> Path | None:
+    """The file that `train: {load: ...}` names for this cell; None where it trains or does neither.
+
+    Raises:
+        CheckpointError: the pattern has an unknown field.
+    """
+    if cell.train is None or cell.train.load is None:
+        return None
+    try:
+        path = cell.train.load.format(cell=cell.id, variant=cell.variant, seed=cell.seed)
+    except (KeyError, IndexError, ValueError) as error:
+        raise CheckpointError(
+            f"'load: {cell.train.load}' has an unknown field ({error})",
+            expected="{cell}, {variant} and {seed} are filled in",
+        ) from None
+    return Path(path).expanduser()
+
+
+def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
+    """Build every network without memory, so that a wrong request is told before anything trains.
+
+    Raises:
+        BenchbenchError: as `build_subject`, or a checkpoint to load is not there.
+    """
+    seen: set[str] = set()
+    for cell in cells:
+        parts = {"architecture", "replace"}
+        key = cell.model_dump_json(by_alias=True, include=parts)
+        if key not in seen:
+            seen.add(key)
+            _try_build(cell, folders)
+        path = declared_checkpoint(cell)
+        if path is not None and not path.is_file():
+            raise CheckpointError(
+                f"no checkpoint at {path} (cell {cell.id})",
+                expected="a .safetensors file, or a .pt/.pth that torch.load(weights_only=True) reads",
+                fix="correct 'load', or train with 'recipe'",
+            )
+
+
+def _try_build(cell: Cell, folders: Sequence[Path]) -> None:
+    try:
+        build_subject(cell, folders=folders, device="meta")
+    except BenchbenchError:
+        # Somebody's constructor may not survive the meta device; then the real one decides.
+        build_subject(cell, folders=folders)

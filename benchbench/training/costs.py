@@ -1,0 +1,58 @@
+"""What a training cost, as measurements."""
+
+from __future__ import annotations
+
+import torch
+
+from benchbench.core.measurement import Measurement, Protocol
+from benchbench.training.options import LoopOptions
+from benchbench.training.state import Progressed
+
+
+def measured_costs(
+    progressed: Progressed, options: LoopOptions, *, device: str, steps: int, whole_process: bool
+) -> tuple[Measurement, ...]:
+    """Seconds and peak bytes of a training, earlier processes included.
+
+    Args:
+        device: `cpu` or `cuda`.
+        steps: of the whole training.
+        whole_process: the resident peak is that of the process from its start.
+    """
+    protocol = Protocol(
+        name="training",
+        settings={
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "precision": options.precision,
+            "processes": options.processes,
+            "batch": options.batch,
+            "steps": steps,
+            "memory_format": options.memory_format,
+        },
+    )
+    provenance = "benchbench.training.session"
+    found = [
+        Measurement(
+            name="training_time",
+            unit="s",
+            direction="lower",
+            value=progressed.seconds,
+            protocol=protocol,
+            provenance=provenance,
+        )
+    ]
+    for name, peak_bytes in progressed.peaks.items():
+        flagged = whole_process and name == "peak_resident"
+        found.append(
+            Measurement(
+                name=name,
+                unit="B",
+                direction="lower",
+                value=peak_bytes,
+                protocol=protocol,
+                provenance=provenance,
+                flags=("peak of the whole process, not of the training alone",) if flagged else (),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,159 @@
+"""The training loop: device, precision, processes, checkpoints, resume, progress, divergence."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from benchbench.architectures.weights import load_weights
+from benchbench.core.contracts import Recipe, Splits
+from benchbench.core.errors import BenchbenchError, CheckpointError, DataError, DivergedError, OptionError
+from benchbench.core.measurement import Curve, ImageRecord, Measurement, Phase
+from benchbench.training.job import Job
+from benchbench.training.options import LoopOptions
+from benchbench.training.progress import say_on_stderr
+from benchbench.training.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOutcome:
+    """What a finished training leaves.
+
+    Attributes:
+        checkpoint: the weights, safetensors.
+        curves: losses and learning rate over steps.
+        images: pictures at the early and the final step; paths relative to the run's folder.
+        measurements: training_time and peak memory.
+        phases: where the time of this process went.
+        final_step: finished steps, those of earlier processes included.
+    """
+
+    checkpoint: Path
+    curves: tuple[Curve, ...]
+    images: tuple[ImageRecord, ...]
+    measurements: tuple[Measurement, ...]
+    phases: tuple[Phase, ...] = field(default=())
+    final_step: int = 0
+
+
+def train(
+    module: nn.Module,
+    *,
+    recipe: Recipe,
+    options: LoopOptions,
+    images: Splits,
+    seed: int,
+    folder: Path,
+    name: str,
+    label: str | None = None,
+    say: Callable[[str], None] = say_on_stderr,
+    resume: bool = True,
+) -> TrainingOutcome:
+    """Train `module` in place; it comes back on the CPU, in eval mode.
+
+    Writes `checkpoints/<name>.safetensors`, `checkpoints/<name>.state.pt` and
+    `samples/<name>/*.png` below `folder`. On one machine and thread count, a CPU training that was
+    interrupted and resumed ends at the same weights to the bit as one that was not.
+
+    Args:
+        options: of the recipe; they extend LoopOptions.
+        label: for people; `name` unless said.
+        resume: go on from the state file, if there is one.
+
+    Raises:
+        DivergedError: a loss became NaN or infinite; its `step` says when.
+        CheckpointError: the state file belongs to another training, or is damaged.
+        DataError: no training images.
+        OptionError: a GPU or more processes are asked for than are here.
+        StoreError: a checkpoint cannot be written.
+        torch.OutOfMemoryError: passes unchanged.
+        KeyboardInterrupt: after the step in progress, with a checkpoint of it.
+    """
+    job = Job(
+        module=module,
+        recipe=recipe,
+        options=options,
+        images=images,
+        seed=seed,
+        folder=Path(folder),
+        name=name,
+        label=label or name,
+        resume=resume,
+    )
+    fabric = make_fabric(options)
+    if options.processes == 1:
+        fabric.launch()
+        return _run(fabric, job, say)
+    # The children can show nothing through a callable of this process.
+    sealed: _Sealed = fabric.launch(partial(_run_copy, job=job, say=say_on_stderr))
+    outcome = sealed.content
+    if isinstance(outcome, BenchbenchError):
+        raise outcome
+    load_weights(module, outcome.checkpoint)
+    module.eval()
+    return outcome
+
+
+def make_fabric(options: LoopOptions) -> Fabric:
+    """Fabric for the device, precision and processes asked for.
+
+    Raises:
+        OptionError: a GPU is asked for and none is here, or more than are here.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if options.device == "cuda" and not gpus:
+        raise OptionError("device: cuda, and this machine has no usable GPU", fix="device: auto or cpu")
+    on_gpu = options.device != "cpu" and gpus > 0
+    if on_gpu and options.processes > gpus:
+        raise OptionError(
+            f"processes: {options.processes}, and this machine has {gpus} GPUs", expected=f"at most {gpus}"
+        )
+    return Fabric(
+        accelerator="cuda" if on_gpu else "cpu",
+        devices=options.processes,
+        strategy="ddp_spawn" if options.processes > 1 else "auto",
+        precision=options.precision,
+    )
+
+
+class _Sealed:
+    """Something on its way out of a child process; Fabric walks into dataclasses and refuses frozen ones."""
+
+    def __init__(self, content: TrainingOutcome | BenchbenchError) -> None:
+        self.content = content
+
+
+def _run_copy(fabric: Fabric, *, job: Job, say: Callable[[str], None]) -> _Sealed:
+    # Tensors reach a spawned process in shared memory: without a copy all would train one set.
+    try:
+        return _Sealed(_run(fabric, replace(job, module=copy.deepcopy(job.module)), say))
+    except (DivergedError, CheckpointError, DataError) as error:
+        # Every process meets these at the same step; handed over, they keep their type.
+        return _Sealed(error)
+
+
+def _run(fabric: Fabric, job: Job, say: Callable[[str], None]) -> TrainingOutcome:
+    # The task draws (dropout, noise) from torch's own generators: the caller's are put back afterwards.
+    devices = [fabric.device] if fabric.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
+        # ReduceLROnPlateau is stepped by the loop after the optimiser; torch cannot see that through Fabric.
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)
+        session = Session(fabric, job, say)
+        session.run()
+    done = session.progressed
+    return TrainingOutcome(
+        checkpoint=job.checkpoint,
+        curves=done.as_curves(),
+        images=tuple(done.images),
+        measurements=session.measurements(),
+        phases=(Phase(name="train", seconds=session.watch.total_s, inside_s=session.watch.inside_s),),
+        final_step=done.step,
+    )

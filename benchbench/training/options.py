@@ -1,0 +1,88 @@
+"""Options of the training loop, shared by every recipe."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from benchbench.core.model import Options
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class LoopOptions(Options):
+    """How long, on what and how often.
+
+    Attributes:
+        steps: optimiser steps; or
+        epochs: passes over the training images (one of the two).
+        batch: images per step, over all processes.
+        validate_every: steps between validations; one epoch, or a tenth of `steps`, unless said.
+        checkpoint_every: steps between checkpoints; as often as validations, unless said.
+        log_every: steps between points of the curves; some 200 points, unless said.
+        sample_every: steps between pictures, beside those at 5 % and at the end.
+        samples: how many test images are shown.
+        device: `auto` takes a GPU where there is one.
+        precision: of the trained networks; losses stay in float32.
+        processes: devices, or processes on a CPU; `batch` is shared among them.
+        memory_format: `channels_last` is faster for convolutions on most machines.
+    """
+
+    steps: Count | None = None
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    batch: Count = 4
+    validate_every: Count | None = None
+    checkpoint_every: Count | None = None
+    log_every: Count | None = None
+    sample_every: Count | None = None
+    samples: Annotated[int, Field(ge=0, le=64)] = 4
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    processes: Count = 1
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+
+    @model_validator(mode="after")
+    def _one_length(self) -> LoopOptions:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("give either 'steps' or 'epochs', not both")
+        if self.batch % self.processes:
+            raise ValueError(f"'batch' ({self.batch}) must be a multiple of 'processes' ({self.processes})")
+        return self
+
+
+class Schedule(Options):
+    """The options with every number of steps worked out."""
+
+    total: int
+    validate_every: int
+    checkpoint_every: int
+    log_every: int
+    sample_steps: frozenset[int]
+
+
+def plan_schedule(options: LoopOptions, *, images: int) -> Schedule:
+    """When what happens in a training on `images` images; steps count from 1.
+
+    Neither `steps` nor `epochs` given means 20 epochs.
+    """
+    per_epoch = math.ceil(images / options.batch)
+    epochs = options.epochs if options.epochs is not None or options.steps is not None else 20.0
+    total = (
+        options.steps
+        if options.steps is not None
+        else max(1, math.ceil((epochs or 0) * images / options.batch))
+    )
+    default = per_epoch if options.steps is None else math.ceil(total / 10)
+    validate_every = options.validate_every or min(default, total)
+    sample_steps = {math.ceil(total * 0.05), total}
+    if options.sample_every:
+        sample_steps |= set(range(options.sample_every, total, options.sample_every))
+    return Schedule(
+        total=total,
+        validate_every=validate_every,
+        checkpoint_every=options.checkpoint_every or validate_every,
+        log_every=options.log_every or max(1, total // 200),
+        sample_steps=frozenset(sample_steps),
+    )

@@ -1,0 +1,211 @@
+"""One process's part in one training: from its state file, or from the start, to the last step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from benchbench.architectures.weights import save_weights
+from benchbench.core.contracts import TrainingContext
+from benchbench.core.errors import DivergedError
+from benchbench.core.measurement import Measurement
+from benchbench.data.images import write_png
+from benchbench.training.batches import Batches, mix_seed
+from benchbench.training.costs import measured_costs
+from benchbench.training.interrupt import Interruption, deferred_interrupt
+from benchbench.training.job import Job, Watch
+from benchbench.training.memory import PeakMemory
+from benchbench.training.options import plan_schedule
+from benchbench.training.progress import Progress
+from benchbench.training.state import Progressed, read_state, write_state
+
+
+def _place(module: nn.Module, device: torch.device, layout: torch.memory_format) -> None:
+    # In place. torch's stubs know no `memory_format` here.
+    module.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+
+
+class Session:
+    """Sets a task up on Fabric, brings it to where it was, and runs the steps that are left."""
+
+    def __init__(self, fabric: Fabric, job: Job, say: Callable[[str], None]) -> None:
+        self.watch = Watch()
+        self._fabric, self._job, self._say = fabric, job, say
+        self._memory = PeakMemory(fabric.device)
+        self._schedule = plan_schedule(job.options, images=len(job.images.train))
+        with self.watch.inside():
+            torch.manual_seed(mix_seed(job.seed))
+            layout = (
+                torch.channels_last
+                if job.options.memory_format == "channels_last"
+                else torch.contiguous_format
+            )
+            _place(job.module, fabric.device, layout)
+            context = TrainingContext(job.module, job.images, job.seed, fabric.device)
+            self._task = job.recipe.task(context, job.options)
+            self._about = job.describe(self._task.networks)
+            for name, network in self._task.networks.items():
+                self._task.networks[name] = fabric.setup_module(network)
+            for name, optimizer in self._task.optimizers.items():
+                self._task.optimizers[name] = cast(Optimizer, fabric.setup_optimizers(optimizer))
+            self._batches = Batches(
+                job.images.train,
+                size=job.options.batch,
+                seed=job.seed,
+                rank=fabric.global_rank,
+                world=fabric.world_size,
+            )
+            resumed = job.resume and job.state.is_file()
+            self.progressed = read_state(job.state, self._task, self._about) if resumed else Progressed()
+        self._earlier_s = self.progressed.seconds
+
+    def run(self) -> None:
+        """All steps that are left; leaves the module on the CPU and in eval mode."""
+        done, plan = self.progressed, self._schedule
+        progress = Progress(self._job.label, total=plan.total, start=done.step, say=self._say)
+        try:
+            with deferred_interrupt() as interruption:
+                self._set_training(on=True)
+                while done.step < plan.total:
+                    with self.watch.inside():
+                        terms = self._step(done.step + 1)
+                    done.step += 1
+                    last = done.step == plan.total
+                    if done.step == 1 or last or done.step % plan.log_every == 0:
+                        self._log_terms(terms)
+                    with self.watch.inside():
+                        if last or done.step % plan.validate_every == 0:
+                            self._validate()
+                        if done.step in plan.sample_steps:
+                            self._keep_samples()
+                        stopping = self._anyone_asked(interruption)
+                        if stopping or last or done.step % plan.checkpoint_every == 0:
+                            self._save()
+                    if self._fabric.is_global_zero:
+                        progress.update(done.step, terms["loss"])
+                    if stopping:
+                        raise KeyboardInterrupt
+        finally:
+            progress.close()
+            _place(self._job.module.eval(), torch.device("cpu"), torch.contiguous_format)
+        if self._fabric.is_global_zero and not self._job.checkpoint.is_file():
+            save_weights(self._job.module, self._job.checkpoint)
+
+    def _step(self, step: int) -> dict[str, float]:
+        torch.manual_seed(mix_seed(self._job.seed, step, self._fabric.global_rank))
+        batch = self._batches.load(step).to(self._fabric.device)
+        if self._job.options.memory_format == "channels_last":
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        found: dict[str, float] = {}
+        several = len(self._task.optimizers) > 1
+        for name, terms in self._task.losses(batch, step):
+            values = self._numbers({key: term.detach() for key, term in terms.items()})
+            self._check_finite(values["total"], step, f"loss of '{name}'" if several else "loss")
+            optimizer = self._task.optimizers[name]
+            optimizer.zero_grad(set_to_none=True)
+            self._fabric.backward(terms["total"])
+            optimizer.step()
+            prefix = f"{name}/" if several else ""
+            found.update({f"{prefix}{key}": value for key, value in values.items() if key != "total"})
+            found["loss"] = found.get("loss", 0.0) + values["total"]
+        for scheduler in self._task.schedulers.values():
+            if not isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step()
+        return found
+
+    def _numbers(self, terms: dict[str, torch.Tensor]) -> dict[str, float]:
+        # One transfer for all; averaged over processes, so that every one of them sees the same.
+        values = torch.stack([term.float() for term in terms.values()])
+        if self._fabric.world_size > 1:
+            values = cast(torch.Tensor, self._fabric.all_reduce(values, reduce_op="mean"))
+        return dict(zip(terms, values.tolist(), strict=True))
+
+    def _check_finite(self, value: float, step: int, what: str) -> None:
+        if math.isfinite(value):
+            return
+        error = DivergedError(
+            f"{self._job.label}: {what} became {value} at step {step}",
+            expected="a finite loss",
+            fix="lower the learning rate, or the weight of the term that grew (see the curves)",
+        )
+        error.step = step
+        raise error
+
+    def _log_terms(self, terms: dict[str, float]) -> None:
+        for name, value in terms.items():
+            self.progressed.log(f"train/{name}", value)
+        rates = {name: each.param_groups[0]["lr"] for name, each in self._task.optimizers.items()}
+        for name, rate in rates.items():
+            self.progressed.log("learning_rate" if len(rates) == 1 else f"learning_rate/{name}", float(rate))
+
+    def _validate(self) -> None:
+        with self._evaluating():
+            found = self._task.validate()
+        for name, value in found.items():
+            self.progressed.log(f"validation/{name}", value)
+        if "loss" not in found:
+            return
+        self._check_finite(found["loss"], self.progressed.step, "validation loss")
+        for scheduler in self._task.schedulers.values():
+            if isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step(found["loss"])
+
+    def _keep_samples(self) -> None:
+        known = {(image.role, image.index, image.step) for image in self.progressed.images}
+        with self._evaluating():
+            for record, picture in self._task.samples():
+                step = self.progressed.step if record.role == "output" else None
+                if (record.role, record.index, step) in known:
+                    continue
+                suffix = "" if step is None else f"-step{step}"
+                path = f"samples/{self._job.name}/{record.role}-{record.index}{suffix}.png"
+                self.progressed.images.append(record.model_copy(update={"path": path, "step": step}))
+                if self._fabric.is_global_zero:
+                    write_png(self._job.folder / path, picture)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        self._set_training(on=False)
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self._set_training(on=True)
+
+    def _set_training(self, *, on: bool) -> None:
+        for network in self._task.networks.values():
+            network.train(on)
+
+    def _anyone_asked(self, interruption: Interruption) -> bool:
+        if self._fabric.world_size == 1:
+            return interruption.asked
+        asked = torch.tensor(float(interruption.asked), device=self._fabric.device)
+        return bool(cast(torch.Tensor, self._fabric.all_reduce(asked, reduce_op="sum")) > 0)
+
+    def _save(self) -> None:
+        done = self.progressed
+        done.seconds = self._earlier_s + self.watch.total_s
+        for name, peak in self._memory.read().items():
+            done.peaks[name] = max(peak, done.peaks.get(name, 0))
+        if self._fabric.is_global_zero:
+            save_weights(self._job.module, self._job.checkpoint)
+            write_state(self._job.state, self._task, done, self._about)
+        self._fabric.barrier()
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Time and peak memory of the training, those of earlier processes included."""
+        return measured_costs(
+            self.progressed,
+            self._job.options,
+            device=self._fabric.device.type,
+            steps=self._schedule.total,
+            whole_process=self._memory.whole_process,
+        )

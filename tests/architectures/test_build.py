@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import benchbench as bb
+from benchbench.architectures.build import build_architecture, example_inputs
+from benchbench.core.contracts import InputSpec
+from benchbench.core.errors import ArchitectureError, OptionError, UnknownNameError
+from benchbench.core.stages import origin_of
+from benchbench.core.suite import ArchitectureSpec
+
+MODELS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.Linear(8, 8))
+        self.cache = None
+
+    def forward(self, x):
+        self.cache = torch.zeros(1, device=x.device)
+        return self.body(x)
+
+class Plain(Net):
+    def __init__(self):
+        super().__init__()
+        self.shift = torch.ones(1)
+
+    def forward(self, x):
+        return super().forward(x) + self.shift
+
+def build(width=4):
+    return Net(width)
+
+def broken():
+    raise ValueError("no weights here")
+
+def number():
+    return 3
+
+value = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "their_models.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["/nowhere", *__import__("sys").path])
+    monkeypatch.delitem(__import__("sys").modules, "their_models", raising=False)
+    return tmp_path
+
+
+def imported(target: str, **more: object) -> ArchitectureSpec:
+    return ArchitectureSpec.model_validate({"import": target, "input": [1, 3, 8, 8], **more})
+
+
+def test_same_seed_same_weights() -> None:
+    first, second, third = (seeded(seed) for seed in (3, 3, 4))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
+def seeded(seed: int) -> torch.Tensor:
+    torch.manual_seed(seed)
+    return nn.utils.parameters_to_vector(bb.build("transformer_net", width=2, blocks=1).parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kind", "words"),
+    [
+        ("transformernet", {}, UnknownNameError, "did you mean 'transformer_net'?"),
+        ("transformer_net", {"widht": 8}, OptionError, "did you mean 'width'?"),
+        ("transformer_net", {"width": 0}, OptionError, "greater than or equal to 1"),
+        ("transformer_net", {"width": "8"}, OptionError, 'width: got "8"'),
+        ("transformer_net", {"upsample": "cubic"}, OptionError, "'nearest' or 'bilinear'"),
+    ],
+)
+def test_wrong_requests_are_told(
+    name: str, options: dict[str, object], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        bb.build(name, **options)
+    assert words in str(caught.value)
+
+
+def test_built_module_knows_its_origin_and_a_copy_too() -> None:
+    model = bb.build("transformer_net", width=2, blocks=1)
+    for each in (model, copy.deepcopy(model)):
+        origin = origin_of(each)
+        assert origin is not None
+        assert (origin.name, list(origin.stages)) == ("transformer_net", ["encoder", "residual", "decoder"])
+    assert not [key for key in model.state_dict() if "origin" in key]
+
+
+def test_input_of_a_registered_architecture_can_be_given() -> None:
+    spec = ArchitectureSpec.model_validate({"name": "transformer_net", "width": 2, "input": [1, 3, 32, 32]})
+    assert build_architecture(spec).inputs == (InputSpec(shape=(1, 3, 32, 32)),)
+
+
+def test_import_builds_and_leaves_the_module_as_it_was(folder: Path) -> None:
+    built = build_architecture(imported("their_models:build", kwargs={"width": 6}, stages={"all": ["body"]}))
+    assert built.module.body[0].out_channels == 6
+    assert built.module.cache is None
+    assert built.module.training
+    assert dict(built.stages) == {"all": ("body",)}
+
+
+def test_import_without_stages_has_none(folder: Path) -> None:
+    assert build_architecture(imported("their_models:build")).stages == {}
+
+
+def test_module_that_keeps_plain_tensors_is_checked_for_real(folder: Path) -> None:
+    assert build_architecture(imported("their_models:Plain")).module.shift.item() == 1
+    with pytest.raises(ArchitectureError, match=r"does not take input \[1, 4, 8, 8\]"):
+        build_architecture(imported("their_models:Plain", input=[1, 4, 8, 8]))
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"import": "their_modles:build"}, "no module 'their_modles'"),
+        ({"import": "their_models:biuld"}, "did you mean 'build'?"),
+        ({"import": "their_models:value"}, "is a int"),
+        ({"import": "their_models:number"}, "returned a int"),
+        ({"import": "their_models:broken"}, "raised ValueError: no weights here"),
+        ({"import": "their_models:build", "kwargs": {"wdith": 3}}, "did you mean 'width'?"),
+        ({"import": "their_models:build", "input": [1, 4, 8, 8]}, "does not take input [1, 4, 8, 8]"),
+        ({"import": "their_models:build", "stages": {"all": "bdy"}}, "did you mean 'body'?"),
+    ],
+)
+def test_wrong_imports_are_told(folder: Path, spec: dict[str, object], words: str) -> None:
+    with pytest.raises(ArchitectureError) as caught:
+        build_architecture(ArchitectureSpec.model_validate({"input": [1, 3, 8, 8], **spec}))
+    assert words in str(caught.value)
+
+
+def test_module_that_fails_to_import_is_told(folder: Path) -> None:
+    (folder / "needs_more.py").write_text("import a_package_that_is_absent")
+    with pytest.raises(ArchitectureError, match="needs 'a_package_that_is_absent'"):
+        build_architecture(imported("needs_more:build"))
+
+
+def test_modules_beside_a_suite_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    (tmp_path / "beside_suite.py").write_text(MODELS)
+    assert isinstance(
+        build_architecture(imported("beside_suite:build"), folders=[tmp_path]).module, nn.Module
+    )
+
+
+def test_example_inputs_are_seeded_and_typed() -> None:
+    specs = (InputSpec(shape=(2, 3)), InputSpec(shape=(5,), dtype="int64", high=4))
+    first, labels = example_inputs(specs, seed=1)
+    again, _ = example_inputs(specs, seed=1)
+    other, _ = example_inputs(specs, seed=2, dtype=torch.float64)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other.float())
+    assert other.dtype == torch.float64
+    assert labels.dtype == torch.int64
+    assert set(labels.tolist()) <= {0, 1, 2, 3}
+    assert all(each.is_meta for each in example_inputs(specs, device="meta"))

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import base64
+import io
+
+from PIL import Image
+
+from benchbench.report.gallery import SIDE, compose_grid, encode_thumbnail, load_thumbnail
+from benchbench.report.views.training import Picture, PictureGrid, PictureRow
+
+
+def saved(path, size, colour):
+    Image.new("RGB", size, colour).save(path)
+    return Picture("content", "", path)
+
+
+def test_a_large_picture_becomes_small_and_keeps_its_shape(tmp_path):
+    found = load_thumbnail(saved(tmp_path / "a.png", (1024, 512), "red"))
+    assert not isinstance(found, str)
+    assert found.size == (SIDE, SIDE // 2)
+
+
+def test_the_data_uri_is_the_picture(tmp_path):
+    found = load_thumbnail(saved(tmp_path / "a.png", (64, 64), (200, 30, 30)))
+    assert not isinstance(found, str)
+    head, _, data = encode_thumbnail(found).partition(",")
+    assert head == "data:image/webp;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as again:
+        assert again.size == (64, 64)
+        pixel = again.convert("RGB").getpixel((32, 32))
+    assert max(abs(a - b) for a, b in zip(pixel, (200, 30, 30), strict=True)) < 12
+
+
+def test_a_palette_picture_and_one_with_transparency_are_shown(tmp_path):
+    for mode in ("P", "RGBA", "L", "I;16"):
+        path = tmp_path / f"{mode[0]}.png"
+        Image.new(mode, (8, 8)).save(path)
+        assert not isinstance(load_thumbnail(Picture("content", "", path)), str)
+
+
+def test_a_broken_picture_is_a_reason(tmp_path):
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n then nothing")
+    assert load_thumbnail(Picture("content", "", path)) == "broken.png: not a readable image"
+
+
+def test_the_grid_has_each_picture_in_its_place_and_small_ones_enlarged(tmp_path):
+    red = saved(tmp_path / "r.png", (16, 16), (255, 0, 0))
+    final = Picture("final", "", saved(tmp_path / "g.png", (16, 16), (0, 255, 0)).file)
+    gone = Picture("final", "", None, "gone.png: the file is missing")
+    rows = (PictureRow("baseline", (red, final)), PictureRow("v1", (red, gone)))
+    image = compose_grid(PictureGrid(0, rows))
+    step = SIDE + 8
+    left, top = image.width - 2 * step, image.height - 2 * step
+    centre = SIDE // 2
+    assert image.getpixel((left + centre, top + centre)) == (255, 0, 0)
+    assert image.getpixel((left + 4, top + 4)) == (255, 0, 0)
+    assert image.getpixel((left + step + centre, top + centre)) == (0, 255, 0)
+    assert image.getpixel((left + step + centre, top + step + centre)) == (240, 242, 244)

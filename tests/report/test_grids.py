@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from benchbench.report.document import Notes
+from benchbench.report.grids import paper_grid, summary_grid, timing_grid
+from benchbench.report.labels import legend_columns, wrap_name
+from benchbench.report.plot_blocks import gain_plots
+from benchbench.report.views.report import view_report
+
+
+def with_settings(factory, *names, **options):
+    """A table whose times were taken once more at each of the named settings."""
+    results = []
+    for variant in ("baseline", "v1"):
+        result = factory.make_result(variant, **options.get(variant, {}))
+        more = tuple(
+            each.model_copy(update={"setting": name})
+            for name in names
+            for each in result.measurements
+            if each.setting
+        )
+        results.append(result.model_copy(update={"measurements": (*result.measurements, *more)}))
+    return factory.make_table(results=results)
+
+
+def titles(grid):
+    return [f"{column.title} {column.detail}".strip() for column in grid.columns]
+
+
+def test_headings_carry_units_and_settings(table):
+    assert titles(summary_grid(view_report([table]), Notes())) == [
+        "variant",
+        "parameters",
+        "change",
+        "MACs, GMAC",
+        "fewer MACs",
+        "latency, ms cpu, 2 threads",
+        "speed-up cpu, 2 threads",
+        "GMAC/s cpu, 2 threads",
+        "loss",
+        "content loss",
+        "training",
+    ]
+
+
+def test_counts_that_equal_or_miss_the_papers_are_marked(table):
+    rows = summary_grid(view_report([table]), Notes()).rows
+    assert [(row.items[1].detail, row.items[1].mark) for row in rows[:4]] == [
+        ("✓ paper", "good"),
+        ("✓ paper", "good"),
+        ("✓ paper", "good"),
+        ("✗ paper 207,000", "bad"),
+    ]
+
+
+def test_a_failed_line_has_its_reason_in_place_of_figures(table):
+    last = summary_grid(view_report([table]), Notes()).rows[-1]
+    assert last.reason == "not measured: diverged at step 120: loss became NaN"
+
+
+def test_a_skipped_measure_is_a_footnote_of_its_line(table):
+    grid = summary_grid(view_report([table]), Notes())
+    (number,) = grid.rows[0].items[0].notes
+    assert dict(grid.notes)[number] == "baseline: skipped: no NVIDIA GPU on this machine"
+
+
+def test_one_footnote_has_one_number_in_every_table(factory):
+    notes = Notes()
+    view = view_report([with_settings(factory, "cpu, 1 thread", v1={"flags": ("unconverged",)})])
+    in_summary = {text: number for number, text in summary_grid(view, notes).notes}
+    in_detail = {text: number for number, text in timing_grid(view, notes).notes}
+    shared = set(in_summary) & set(in_detail)
+    assert any(text.startswith("unconverged (") for text in shared)
+    assert all(in_summary[text] == in_detail[text] for text in shared)
+
+
+def test_two_ways_of_timing_stand_in_the_main_table_and_all_in_the_detail(factory):
+    view = view_report([with_settings(factory, "cpu, 1 thread", "cpu, 4 threads")])
+    assert sum(title.startswith("latency") for title in titles(summary_grid(view, Notes()))) == 2
+    detail = timing_grid(view, Notes())
+    assert [row.items[1].detail for row in detail.rows[:3]] == [
+        "cpu, 2 threads",
+        "cpu, 1 thread",
+        "cpu, 4 threads",
+    ]
+
+
+def test_each_setting_has_its_own_plot_of_gains(factory):
+    plots = gain_plots(view_report([with_settings(factory, "cpu, 1 thread")]).gains)
+    assert [plot.name for plot in plots] == [
+        "macs-against-latency-cpu-2-threads",
+        "macs-against-latency-cpu-1-thread",
+    ]
+
+
+def test_a_noisy_control_is_a_footnote_on_the_speed_up(factory):
+    view = view_report(
+        [
+            factory.make_table(
+                results=[factory.make_result("baseline", control=(1.02, 1.05)), factory.make_result("v1")]
+            )
+        ]
+    )
+    grid = summary_grid(view, Notes())
+    texts = dict(grid.notes)
+    assert [texts[number] for number in grid.rows[1].items[6].notes] == [
+        "the A/A control does not hold 1 (two identical models were told apart: the machine was too busy)"
+    ]
+
+
+def test_the_paper_stands_beside_ours_with_a_signed_difference(table):
+    grid = paper_grid(view_report([table]).paper, Notes())
+    row = next(row for row in grid.rows if row.items[0].text == "v3" and row.items[1].text == "parameters")
+    assert [item.text for item in row.items[2:]] == ["207,865", "207,000", "+0.4 %", "✗ differs"]
+    assert dict(grid.notes)[row.items[3].notes[0]] == "printed as 0.207M"
+
+
+def test_legends_and_names_wrap():
+    assert legend_columns(["baseline", "v1", "v2", "v3"]) == 4
+    assert legend_columns(["v3-depthwise-everywhere-with-norm", "v1"]) == 1
+    assert wrap_name("v3-depthwise-everywhere").splitlines() == ["v3-depthwise-", "everywhere"]
