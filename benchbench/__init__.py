@@ -34,7 +34,10 @@ _WHERE = {
     "write_report": "benchbench.report.write",
 }
 
-__all__ = ["__version__", *_WHERE]
+__all__ = [  # noqa: PLE0604
+    "__version__",
+    *_WHERE,
+]
 
 
 def __getattr__(name: str) -> Any:

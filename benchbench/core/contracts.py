@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from benchbench.core.cell import Cell
 from benchbench.core.measurement import (
-    CellResult,
     Failure,
     ImageRecord,
     LayerCount,
@@ -247,11 +246,3 @@ class Recipe:
 
     options: type[Options]
     task: Callable[[TrainingContext, Any], TrainingTask]
-
-
-@dataclass(frozen=True, slots=True)
-class CellOutcome:
-    """A cell's result and where its checkpoint lies, as an executor hands it back."""
-
-    result: CellResult
-    checkpoint: Path | None

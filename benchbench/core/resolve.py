@@ -23,7 +23,7 @@ from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, Suite, TrainSpec, Variant
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-_PLACEHOLDERS = ("cell", "variant")
+_PLACEHOLDERS = ("cell", "variant", "seed")
 
 
 def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
@@ -181,7 +181,7 @@ def _check_placeholders(path: str, sources: SourceMap, place: Place) -> None:
     except ValueError as error:
         raise SuiteError(
             f"'{path}' has an unmatched brace ({error})",
-            expected="a path in which {cell} and {variant} may stand",
+            expected="a path in which {cell}, {variant} and {seed} may stand",
             where=sources.at(place),
         ) from None
     for field in fields:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchbench.core.measurement import Interval
 
-# Fewest samples for a percentile, so that a distribution-free 95 % bound on it exists (protocols: Latency, 6).
+# Fewest samples for a percentile, so that a distribution-free 95 % bound on it exists.
 PERCENTILE_MINIMUM = {90: 64, 95: 130, 99: 662}
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from benchbench.core.cell import Cell
-from benchbench.core.contracts import Measured, MeasureContext, Splits, Subject
-from benchbench.core.errors import DataError
+from benchbench.core.contracts import MeasureContext, Measured, Splits, Subject
+from benchbench.core.errors import DataError, OptionError
 from benchbench.core.measurement import CellResult, Failure, Phase
 from benchbench.core.model import parse_options
 from benchbench.core.registry import MEASURES, RECIPES, SOURCES
@@ -18,6 +17,8 @@ from benchbench.core.suite import MeasureSpec
 from benchbench.runner.jobs import CellJob, explain_failure
 from benchbench.runner.subjects import build_subject, declared_checkpoint
 from benchbench.training.loop import TrainingOutcome, train
+from benchbench.training.options import LoopOptions
+from benchbench.training.progress import say_on_stderr
 
 
 def execute_cell(job: CellJob) -> CellResult:
@@ -33,9 +34,7 @@ def execute_cell(job: CellJob) -> CellResult:
     except Exception as error:
         failure = explain_failure(error, of="cell")
         return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
-    context = MeasureContext(
-        seed=cell.seed, folder=folder, images=_opener(cell), say=lambda line: print(line, file=sys.stderr)
-    )
+    context = MeasureContext(seed=cell.seed, folder=folder, images=_opener(cell), say=say_on_stderr)
     for spec in job.measures:
         measure = MEASURES.load(spec.name)
         if measure.per_cell is None:
@@ -74,9 +73,15 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
 
 
 def _train(subject: Subject, cell: Cell, folder: Path) -> TrainingOutcome:
-    assert cell.train is not None and cell.train.recipe is not None
+    assert cell.train is not None
+    assert cell.train.recipe is not None
     recipe = RECIPES.load(cell.train.recipe)
     options = parse_options("recipe", cell.train.recipe, recipe.options, cell.train.options)
+    if not isinstance(options, LoopOptions):
+        raise OptionError(
+            f"recipe '{cell.train.recipe}': its options do not extend LoopOptions",
+            fix="derive them from benchbench.training.options.LoopOptions",
+        )
     return train(
         subject.module,
         recipe=recipe,

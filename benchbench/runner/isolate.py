@@ -25,7 +25,6 @@ def run_isolated(job: Job, *, threads: int | None = None, limit_s: float | None 
     Raises:
         KeyboardInterrupt: after the process, interrupted too, has saved what it had and ended.
     """
-    of = "cell" if job.cell is not None else (job.replicate.measure if job.replicate else "?")
     read_end, write_end = os.pipe()
     environment = dict(os.environ)
     if threads is not None:
@@ -58,7 +57,9 @@ def run_isolated(job: Job, *, threads: int | None = None, limit_s: float | None 
             process.kill()
             process.wait()
             reason = f"no answer after {limit_s:.0f} s"
-            return Answer(failure=Failure(of=of, kind="timed_out", reason=reason, fix="raise 'timeout_s'"))
+            return Answer(
+                failure=Failure(of=job.of, kind="timed_out", reason=reason, fix="raise 'timeout_s'")
+            )
         # Its standard input stays open until here: closing it is how the process learns that we died.
         status = process.wait()
     if payload and status == 0:
@@ -66,7 +67,7 @@ def run_isolated(job: Job, *, threads: int | None = None, limit_s: float | None 
         return answer.model_copy(update={"started_s": time.perf_counter() - started})
     if status in (130, -signal.SIGINT):
         raise KeyboardInterrupt
-    return Answer(failure=_explain_exit(status, of=of))
+    return Answer(failure=_explain_exit(status, of=job.of))
 
 
 def _read_all(descriptor: int, limit_s: float | None) -> bytes | None:

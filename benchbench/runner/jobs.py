@@ -43,6 +43,11 @@ class Job(Frozen):
     cell: CellJob | None = None
     replicate: ReplicateJob | None = None
 
+    @property
+    def of(self) -> str:
+        """What a failure of the whole job is a failure of."""
+        return self.replicate.measure if self.replicate is not None else "cell"
+
 
 class Answer(Frozen):
     """What the process found, or why it could not."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import benchbench
 from benchbench.core.cell import Cell
-from benchbench.core.environment import Environment
 from benchbench.core.errors import StoreError
 from benchbench.core.expand import expand
 from benchbench.core.host import read_load
@@ -50,7 +48,7 @@ def run(
         suite: what to do (`load_suite`).
         out: results land in `<out>/<suite>/<run>/`.
         mode: `resume` continues the newest run of the suite and repeats nothing that finished;
-            where there is none, or the newest is complete, a new one starts.
+            where there is none, or the newest is complete and of another suite, a new one starts.
         only: a glob over cell ids, labels and variants.
         command: how the run was asked for; kept with the results.
         say: shows one line of progress.
@@ -65,12 +63,24 @@ def run(
     """
     started = time.perf_counter()
     cells = expand(suite, only=only)
+    out = Path(out)
+    store = _resumable(suite, out) if mode == "resume" else None
+    if store is not None and _is_complete(store, cells):
+        say(f"nothing left to do: {store.folder} is complete; run without --resume to measure anew")
+        return store.read_table()
     # The suite's own folder is not known here; a user's module is found from the working directory.
     folders = (str(Path.cwd()),)
     check_cells(cells, folders=[Path(each) for each in folders])
     environment = probe_environment()
-    out = Path(out)
-    store, record = _open_store(suite, out, mode, command, environment)
+    if store is None:
+        record = RunRecord(
+            id=_free_id(out / suite.name),
+            command=command,
+            started=_now(),
+            benchbench=benchbench.__version__,
+        )
+        store = RunStore.create(out, suite, record, environment)
+    record = store.read_table().run
     progress = Progress(say=say)
     progress.add("prepare", time.perf_counter() - started, inside_s=0.0)
     with exclusive_run(store.folder):
@@ -84,22 +94,6 @@ def run(
     return store.read_table()
 
 
-def _open_store(
-    suite: Suite, out: Path, mode: str, command: str, environment: Environment
-) -> tuple[RunStore, RunRecord]:
-    if mode == "resume":
-        store = _resumable(suite, out)
-        if store is not None:
-            return store, store.read_table().run
-    record = RunRecord(
-        id=_free_id(out / suite.name),
-        command=command,
-        started=_now(),
-        benchbench=benchbench.__version__,
-    )
-    return RunStore.create(out, suite, record, environment), record
-
-
 def _resumable(suite: Suite, out: Path) -> RunStore | None:
     try:
         folder = find_run(out / suite.name)
@@ -107,11 +101,11 @@ def _resumable(suite: Suite, out: Path) -> RunStore | None:
         return None
     store = RunStore(folder)
     table = store.read_table()
-    if table.run.finished is not None and not any(_to_retry(result) for result in table.results):
-        return None
     before, now = (
         canonical_json(each.model_dump(mode="json", by_alias=True)) for each in (table.suite, suite)
     )
+    if before != now and table.run.finished is not None:
+        return None
     if before != now:
         raise StoreError(
             f"the suite has changed since {folder} was begun ({_first_change(table.suite, suite)})",
@@ -119,6 +113,12 @@ def _resumable(suite: Suite, out: Path) -> RunStore | None:
             fix="run without --resume to start anew, or undo the change",
         )
     return store
+
+
+def _is_complete(store: RunStore, cells: Sequence[Cell]) -> bool:
+    table = store.read_table()
+    known = {result.cell.id for result in table.results if not _to_retry(result)}
+    return table.run.finished is not None and all(cell.id in known for cell in cells)
 
 
 def _first_change(before: Suite, now: Suite) -> str:
@@ -180,9 +180,3 @@ def _closing_record(record: RunRecord, progress: Progress, started: float) -> Ru
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def say_on_stderr(line: str) -> None:
-    """Progress for a terminal."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

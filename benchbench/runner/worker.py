@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 _STARTED_S = time.perf_counter()
 
@@ -20,21 +19,19 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def main() -> int:
-    """Do the job; 0 when an answer was written, 130 when interrupted."""
+def answer_job(text: str) -> str:
+    """Do the job that `text` holds as JSON, and give the answer as JSON.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted; a training has left a checkpoint.
+    """
     from benchbench.runner.jobs import Answer, Job, explain_failure
 
-    answer_to = int(sys.argv[1])
-    job = Job.model_validate_json(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    folders = (job.cell or job.replicate or _none()).import_folders
-    for folder in reversed(folders):
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
-    import torch
-
+    job = Job.model_validate_json(text)
     threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
     if threads:
+        import torch
+
         torch.set_num_threads(threads)
     try:
         if job.cell is not None:
@@ -48,26 +45,30 @@ def main() -> int:
             assert job.replicate is not None
             imported_s = time.perf_counter() - _STARTED_S
             answer = Answer(replicate=execute_replicate(job.replicate), imported_s=imported_s)
+    except Exception as error:
+        answer = Answer(failure=explain_failure(error, of=job.of))
+    return answer.model_dump_json(by_alias=True)
+
+
+def main() -> int:
+    """Answer one job; 0 when an answer was written, 130 when interrupted."""
+    try:
+        text = sys.stdin.readline()
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        answer = answer_job(text)
+        with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as pipe:
+            pipe.write(answer)
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
-        answer = Answer(failure=explain_failure(error, of="cell" if job.cell else _measure_of(job)))
-    with os.fdopen(answer_to, "w", encoding="utf-8") as pipe:
-        pipe.write(answer.model_dump_json(by_alias=True))
     return 0
 
 
-def _none() -> object:
-    raise ValueError("a job is a cell or a replicate")
-
-
-def _measure_of(job: object) -> str:
-    return str(getattr(getattr(job, "replicate", None), "measure", "cell"))
-
-
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        status = main()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except KeyboardInterrupt:
+        status = 130
     # Not through interpreter shutdown: the watching thread sits in a read that never ends.
     os._exit(status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import torch
@@ -45,7 +44,7 @@ def _unavailable(options: LatencyOptions) -> Failure | None:
         return Failure(
             of="latency",
             kind="skipped",
-            reason=f"{options.setting}: only {usable} CPUs are usable here (of {os.cpu_count()} in the machine)",
+            reason=f"{options.setting}: only {usable} CPUs are usable here",
             fix=f"declare threads up to {usable}, or raise the affinity or CPU quota",
         )
     return None

@@ -132,7 +132,7 @@ def _as_replicate(
         "roof_bytes_per_s": roof_bytes_per_s,
         "torch": torch.__version__,
         "torch_threads": torch.get_num_threads(),
-        "mkldnn": torch.backends.mkldnn.is_available(),
+        "mkldnn": bool(torch.backends.mkldnn.is_available()),  # type: ignore[no-untyped-call]
         "dtype": "float32",
         "memory_format": options.memory_format,
     }

@@ -80,7 +80,7 @@ class CudaTimer(CpuTimer):
 
     def device_s(self, calls: Sequence[Call], repeats: Sequence[int]) -> list[float]:
         """Seconds between two events around each call."""
-        pairs = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in calls]
+        pairs = [(_event(), _event()) for _ in calls]
         for call, count, (start, end) in zip(calls, repeats, pairs, strict=True):
             start.record()
             for _ in range(count):
@@ -88,6 +88,10 @@ class CudaTimer(CpuTimer):
             end.record()
         torch.cuda.synchronize()
         return [start.elapsed_time(end) / 1e3 for start, end in pairs]
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
 
 def timer_for(device: str) -> Timer:
