@@ -13,8 +13,9 @@ import yaml
 
 from benchbench.cli.parser import parse_arguments
 from benchbench.core.expand import expand
-from benchbench.core.registry import MEASURES
-from benchbench.core.suite import ArchitectureSpec
+from benchbench.core.model import parse_options
+from benchbench.core.registry import MEASURES, SOURCES
+from benchbench.core.suite import ArchitectureSpec, DataSpec
 from benchbench.core.suite_file import load_suite
 
 ROOT = Path(__file__).parents[1]
@@ -78,6 +79,9 @@ def test_yaml_is_valid_and_whole_suites_load(fence: Fence, tmp_path: Path) -> No
         path = tmp_path / "suite.yaml"
         path.write_text(fence.text, encoding="utf-8")
         assert expand(load_suite(path))
+    elif "data" in declared:
+        data = DataSpec.model_validate(declared["data"])
+        parse_options("data source", data.source, SOURCES.load(data.source).options, data.options)
     else:
         ArchitectureSpec.model_validate(declared["architecture"])
 

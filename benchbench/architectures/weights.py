@@ -148,7 +148,8 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
-    except SafetensorError as error:
+    except (SafetensorError, RuntimeError) as error:
+        # Neither library raises an OSError: torch.save on a full disk is a RuntimeError.
         raise cannot_write(path, OSError(str(error))) from error
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -42,6 +42,7 @@ def run(args: Namespace) -> int:
         mode="resume" if args.resume else "new",
         only=args.only,
         command=shlex.join(["benchbench", *sys.argv[1:]]),
+        folders=(Path(args.suite).parent,),
         say=say,
     )
     if args.json:

@@ -166,7 +166,7 @@ class Comparison:
     Attributes:
         split: options -> one set of options per comparison (a thread count, a device, each).
         processes: options -> how many fresh processes.
-        threads: options -> thread count to set before torch is imported.
+        environment: options -> environment variables of the fresh process, thread counts among them.
         limit_s: (options, how many subjects) -> when a process counts as hanging.
         baseline: options -> the variant that ratios refer to, or None for the suite's own.
         setting: options -> what tells this comparison from the measure's others.
@@ -177,7 +177,7 @@ class Comparison:
 
     split: Callable[[Any], Sequence[Any]]
     processes: Callable[[Any], int]
-    threads: Callable[[Any], int | None]
+    environment: Callable[[Any], Mapping[str, str]]
     limit_s: Callable[[Any, int], float]
     baseline: Callable[[Any], str | None]
     setting: Callable[[Any], str]

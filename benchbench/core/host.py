@@ -13,6 +13,11 @@ from pathlib import Path
 from benchbench.core.environment import Load
 
 _ROOT = Path("/")
+
+# glibc gives freed memory back to the system, or keeps it, as its heap happens to lie; a network whose
+# activations are given back pays thousands of page faults per call. Kept memory is what a serving
+# process has, and makes one process like the next. 32 MiB is the highest threshold glibc takes.
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 _CPU = Path("sys/devices/system/cpu")
 
 

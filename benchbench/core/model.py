@@ -57,7 +57,10 @@ _KINDS = {
 class Frozen(BaseModel):
     """An immutable record; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    # A NaN that became null could not be read back.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="constants"
+    )
 
 
 class Options(BaseModel):

@@ -46,7 +46,12 @@ def suite_schema() -> Schema:
         _named("recipe", "recipe", registry.RECIPES, brought)[1:],
         [
             _object(
-                {"load": {**_TEXT, "description": "a checkpoint; {cell}, {variant} and {seed} stand for a cell's"}}
+                {
+                    "load": {
+                        **_TEXT,
+                        "description": "a checkpoint; {cell}, {variant}, {seed} stand for a cell's",
+                    }
+                }
             )
         ],
     )

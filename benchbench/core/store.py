@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -29,9 +29,11 @@ from benchbench.core.model import Frozen
 from benchbench.core.suite import Suite
 
 FrozenT = TypeVar("FrozenT", bound=Frozen)
+Document: TypeAlias = dict[str, JsonValue]
 
-# version -> what turns a document of that version into one of the next.
-MIGRATIONS: dict[int, Callable[[dict[str, JsonValue]], dict[str, JsonValue]]] = {}
+# version -> what turns a document of that version into one of the next; it is given the kind of document
+# (ResultTable, CellResult, Addenda or Replicate) and its content.
+MIGRATIONS: dict[int, Callable[[str, Document], Document]] = {}
 
 
 class Addenda(Frozen):
@@ -67,6 +69,7 @@ def cannot_write(path: Path, error: OSError) -> StoreError:
     fixes = {
         errno.ENOSPC: "free some disk space, then run again with --resume",
         errno.EDQUOT: "free some of your disk quota, then run again with --resume",
+        errno.EFBIG: "raise the file-size limit (`ulimit -f`), then run again with --resume",
         errno.EROFS: "choose another folder with --out",
         errno.EACCES: "choose another folder with --out, or make this one writable",
         errno.EPERM: "choose another folder with --out, or make this one writable",
@@ -75,12 +78,12 @@ def cannot_write(path: Path, error: OSError) -> StoreError:
     return StoreError(
         f"cannot write {path}: {error.strerror or error}",
         expected="a writable folder with free space; results that were finished are intact",
-        fix=fixes.get(error.errno or 0, "choose another folder with --out"),
+        fix=fixes.get(error.errno or 0, "free some disk space, or choose another folder with --out"),
     )
 
 
 class RunStore:
-    """The folder of one run. `create` starts one, `latest_of` finds one to resume."""
+    """The folder of one run. `create` starts one, `find_run` finds one to resume."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -95,14 +98,16 @@ class RunStore:
         store = cls(out / suite.name / run.id)
         if store._run_file.exists():
             raise StoreError(f"{store.folder} exists already", fix="run again: a run is named by its second")
-        store.write_header(suite, run, environment)
         link = out / suite.name / "latest"
         try:
+            store.folder.mkdir(parents=True, exist_ok=True)
             temporary = link.with_name(f".latest.{run.id}")
             temporary.symlink_to(run.id, target_is_directory=True)
             os.replace(temporary, link)
         except OSError as error:
             raise cannot_write(link, error) from error
+        # After the link, so that a run which was begun is the newest, whenever its process is killed.
+        store.write_header(suite, run, environment)
         return store
 
     @property
@@ -112,7 +117,7 @@ class RunStore:
     def write_header(self, suite: Suite, run: RunRecord, environment: Environment) -> None:
         """Write run.json; the cells stay in files of their own."""
         table = ResultTable(suite=suite, run=run, environment=environment)
-        write_atomically(self._run_file, table.model_dump_json(indent=1, by_alias=True, exclude={"results"}))
+        write_atomically(self._run_file, _dump(table, indent=1))
 
     def cell_file(self, cell_id: str) -> Path:
         """Where a finished cell lies."""
@@ -120,7 +125,7 @@ class RunStore:
 
     def write_cell(self, result: CellResult) -> None:
         """Keep a finished cell."""
-        write_atomically(self.cell_file(result.cell.id), result.model_dump_json(by_alias=True))
+        write_atomically(self.cell_file(result.cell.id), _dump(result))
 
     def read_cell(self, cell_id: str) -> CellResult | None:
         """A finished cell, or None."""
@@ -132,7 +137,7 @@ class RunStore:
 
     def write_replicate(self, comparison_id: str, index: int, replicate: Replicate) -> None:
         """Keep the raw samples of one fresh process."""
-        write_atomically(self.replicate_file(comparison_id, index), replicate.model_dump_json())
+        write_atomically(self.replicate_file(comparison_id, index), _dump(replicate))
 
     def read_replicate(self, comparison_id: str, index: int) -> Replicate | None:
         """The raw samples of one fresh process, or None."""
@@ -144,8 +149,7 @@ class RunStore:
 
     def write_comparison(self, comparison_id: str, results: Iterable[CellResult]) -> None:
         """Keep what a comparison adds to its cells."""
-        addenda = Addenda(results=tuple(results))
-        write_atomically(self.comparison_file(comparison_id), addenda.model_dump_json(by_alias=True))
+        write_atomically(self.comparison_file(comparison_id), _dump(Addenda(results=tuple(results))))
 
     def read_comparison(self, comparison_id: str) -> tuple[CellResult, ...] | None:
         """What a comparison added to its cells, or None."""
@@ -156,9 +160,11 @@ class RunStore:
         """Everything in the folder, comparisons merged into their cells.
 
         Raises:
-            StoreError: run.json is missing, damaged or of a newer version.
+            StoreError: run.json is missing, or a file is damaged or of a newer version.
         """
-        table = _read_header(self._run_file)
+        if not self._run_file.is_file():
+            raise StoreError(f"no run at {self.folder}", expected="a folder that holds run.json")
+        table = _parse(self._run_file, ResultTable)
         results: dict[str, CellResult] = {}
         for path in sorted((self.folder / "cells").glob("*.json")):
             result = _parse(path, CellResult)
@@ -190,8 +196,8 @@ def find_run(path: str | Path) -> Path:
         return folder.resolve()
     if folder.is_file() and folder.name == "run.json":
         return folder.parent.resolve()
-    if folder.name == "latest" and not folder.exists():
-        # A copy of a results folder may have lost its link.
+    if folder.name == "latest":
+        # A copy of a results folder may have lost its link; a run killed at once has left no run.json.
         folder = folder.parent
     runs = sorted(folder.glob("*/run.json")) if folder.is_dir() else []
     if runs:
@@ -213,48 +219,55 @@ def read_run(path: str | Path) -> ResultTable:
     return RunStore(find_run(path)).read_table()
 
 
+def _dump(content: Frozen, *, indent: int | None = None) -> str:
+    # Every file says its version: a run that an older benchbench began may be finished by a newer one.
+    document = content.model_dump(mode="json", by_alias=True)
+    if isinstance(content, ResultTable):
+        del document["results"]
+    return json.dumps({**document, "schema_version": SCHEMA_VERSION}, indent=indent, ensure_ascii=False)
+
+
 def _read_if_there(path: Path, model: type[FrozenT]) -> FrozenT | None:
     return _parse(path, model) if path.is_file() else None
 
 
 def _parse(path: Path, model: type[FrozenT]) -> FrozenT:
     try:
-        return model.model_validate_json(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise StoreError(
-            f"damaged result file: {first['msg']}",
-            expected=f"a {model.__name__} as benchbench writes it",
-            fix="delete the file and run again with --resume: the cell is measured anew",
-            where=Location(str(path), key=key or None),
-        ) from error
-
-
-def _read_header(path: Path) -> ResultTable:
-    if not path.is_file():
-        raise StoreError(f"no run at {path.parent}", expected="a folder that holds run.json")
-    try:
-        document: dict[str, JsonValue] = json.loads(path.read_bytes())
-        version = document["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"damaged run file {path}: {error}", fix="restore it, or run the suite again"
-        ) from error
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    except ValueError as error:
+        raise _damaged(path, str(error), model) from error
+    if not isinstance(document, dict):
+        raise _damaged(path, f"it holds a {type(document).__name__}", model)
+    version = document.pop("schema_version", 1)
+    if not isinstance(version, int) or version < 1:
+        raise _damaged(path, f"schema_version is {version!r}", model, key="schema_version")
+    if version > SCHEMA_VERSION:
         raise StoreError(
             f"{path} has schema version {version}",
             expected=f"a version up to {SCHEMA_VERSION}",
             fix="update benchbench",
         )
-    while version < SCHEMA_VERSION:
-        document = MIGRATIONS[version](document)
-        version += 1
+    for older in range(version, SCHEMA_VERSION):
+        document = MIGRATIONS[older](model.__name__, document)
     try:
-        return ResultTable.model_validate_json(json.dumps({**document, "schema_version": version}))
+        # Through JSON, because strict fields take a list for a tuple from there alone.
+        return model.model_validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise StoreError(f"damaged run file: {first['msg']}", where=Location(str(path), key=key)) from error
+        raise _damaged(path, first["msg"], model, key=key) from error
+
+
+def _damaged(path: Path, what: str, model: type[Frozen], *, key: str = "") -> StoreError:
+    if model is ResultTable:
+        fix = "restore it, or run the suite anew, without --resume"
+    else:
+        fix = "delete the file and run again with --resume: what it held is measured anew"
+    return StoreError(
+        f"damaged result file: {what}",
+        expected=f"a {model.__name__} as benchbench writes it",
+        fix=fix,
+        where=Location(str(path), key=key or None),
+    )

@@ -151,7 +151,7 @@ class TrainSpec(Frozen):
     def _one_of_two(self) -> Self:
         if (self.recipe is None) == (self.load is None):
             raise ValueError(
-                "give either 'recipe' (train) or 'load' (a checkpoint, '{cell}', '{variant}' and '{seed}' allowed)"
+                "give either 'recipe' (train) or 'load' (a checkpoint; {cell}, {variant}, {seed} are filled)"
             )
         if self.load is not None and self.options:
             raise ValueError(f"unknown key '{next(iter(self.options))}' beside 'load'")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchbench.core.measurement import Failure
+from benchbench.core.paired_means import MeanRatio
 from benchbench.core.units import format_quantity, significant
 from benchbench.report.text import duration, percent, signed, signed_percent, span
 from benchbench.report.views.lines import Estimate
@@ -144,11 +145,20 @@ def _quality(row: SummaryRow, reference: SummaryRow) -> list[str]:
     name = title(ours.name)
     if ours.protocols != base.protocols:
         return [f"{name} not comparable with the baseline's (another protocol)"]
+    ratio = row.quality_ratios[0]
+    if ratio is not None:
+        return [_paired_change(name, ratio)]
     if base.value > 0:
         change = signed_percent(ours.value / base.value - 1)
     else:
         change = signed(ours.value - base.value, 2)
     return [f"{name} {change}{_clearness(ours, base)}"]
+
+
+def _paired_change(name: str, ratio: MeanRatio) -> str:
+    low, high = (signed_percent(end - 1) for end in (ratio.interval.low, ratio.interval.high))
+    said = f"{signed_percent(ratio.value - 1)} [{low}, {high}]"
+    return f"no measurable difference in {name} ({said})" if 1.0 in ratio.interval else f"{name} {said}"
 
 
 def _clearness(ours: Estimate, base: Estimate) -> str:

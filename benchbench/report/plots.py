@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchbench.core.units import significant
@@ -261,3 +262,6 @@ def _log_if_wide(axes: Any, panel: CurvePanel) -> None:
     values = [value for curve in panel.curves for value in curve.values if np.isfinite(value)]
     if values and min(values) > 0 and max(values) / min(values) > 30:
         axes.set_yscale("log")
+        # The formatter of logarithms writes TeX, which an SVG with live text would show as it stands.
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())

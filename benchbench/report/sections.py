@@ -27,7 +27,7 @@ from benchbench.report.plot_blocks import curve_plots, gain_plots, stage_plots, 
 from benchbench.report.text import duration, percent, span
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.structure import Replaced
-from benchbench.report.views.training import PictureGrid
+from benchbench.report.views.training import CurvePanel, PictureGrid
 from benchbench.report.views.vocabulary import title
 
 
@@ -39,7 +39,7 @@ def compose(view: ReportView) -> Document:
         Section("answer", "The answer", (Answer(*write_answer(view)), *_run_line(view))),
         Section("table", "The table", _tables(view, notes)),
         Section("trade-offs", "Trade-offs", _tradeoffs(view)),
-        Section("training", "Training", (Plots(curve_plots(view.curves)),) if view.curves else ()),
+        Section("training", "Training", _training(view.curves)),
         Section("pictures", "Pictures", tuple(_gallery(grid) for grid in view.pictures)),
         Section("cost", "Where the cost sits", _stages(view)),
         Section("replaced", "What was replaced", tuple(_replaced(each) for each in view.replaced)),
@@ -51,7 +51,7 @@ def compose(view: ReportView) -> Document:
     about = [suite.description] if suite.description else []
     if paper is not None:
         who = f"{paper.authors}, {paper.year}" if paper.authors else str(paper.year)
-        about.append(f"Reproduces: {paper.title} ({who}).")
+        about.append(f"Paper: {paper.title} ({who}).")
         about += [paper.note] if paper.note else []
     return Document(
         title=suite.title or suite.name,
@@ -66,6 +66,19 @@ def _run_line(view: ReportView) -> tuple[Block, ...]:
     word = "Run" if len(view.runs) == 1 else "Runs"
     said = "Speed-ups are paired ratios to the baseline of the same run, with 95 % intervals."
     return (Paragraph(f"{word} {names}. {said}"),)
+
+
+def _training(panels: Sequence[CurvePanel]) -> tuple[Block, ...]:
+    main = [panel for panel in panels if panel.is_main]
+    parts = [panel for panel in panels if not panel.is_main]
+    if not main or not parts:
+        return (Plots(curve_plots(panels)),) if panels else ()
+    # All at once, so that no two of them get one file name.
+    plots = dict(zip((panel.name for panel in panels), curve_plots(panels), strict=True))
+    return (
+        Plots(tuple(plots[panel.name] for panel in main)),
+        Fold("The other curves", (Plots(tuple(plots[panel.name] for panel in parts)),)),
+    )
 
 
 def _tables(view: ReportView, notes: Notes) -> tuple[Block, ...]:

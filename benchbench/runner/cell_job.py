@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +27,9 @@ def execute_cell(job: CellJob) -> CellResult:
     """Build the cell, train or load it, and measure it alone.
 
     A failure of the cell, or of one measure, is in the result; a KeyboardInterrupt passes.
+
+    Raises:
+        StoreError: weights or pictures cannot be written.
     """
     cell, folder = job.cell, Path(job.folder)
     result = CellResult(cell=cell)
@@ -112,9 +117,20 @@ def _measure(subject: Subject, spec: MeasureSpec, context: MeasureContext) -> Me
     assert measure.per_cell is not None
     try:
         options = parse_options("measure", spec.name, measure.options, spec.options)
-        return measure.per_cell(subject, options, context)
+        measured = measure.per_cell(subject, options, context)
     except Exception as error:
         return Measured(failures=(explain_failure(error, of=spec.name),))
+    return _without_non_finite(measured, spec)
+
+
+def _without_non_finite(measured: Measured, spec: MeasureSpec) -> Measured:
+    wrong = [each for each in measured.measurements if not math.isfinite(each.value)]
+    if not wrong:
+        return measured
+    reason = ", ".join(f"{each.name} is {each.value}" for each in wrong)
+    failure = Failure(of=spec.name, kind="diverged", reason=reason, fix="look at the outputs of this network")
+    kept = tuple(each for each in measured.measurements if each not in wrong)
+    return replace(measured, measurements=kept, failures=(*measured.failures, failure))
 
 
 def _as_result(cell: Cell, measured: Measured) -> CellResult:

@@ -149,7 +149,7 @@ def _take_all(
             started = time.perf_counter()
             answer = run_isolated(
                 Job(replicate=_job(store, plan, folders, index)),
-                threads=plan.comparison.threads(plan.options),
+                environment=plan.comparison.environment(plan.options),
                 limit_s=plan.comparison.limit_s(plan.options, len(plan.cells)),
             )
             seconds = time.perf_counter() - started

@@ -8,35 +8,43 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 
+from benchbench.core.errors import StoreError
+from benchbench.core.host import KEEP_MEMORY
 from benchbench.core.measurement import Failure
 from benchbench.runner.jobs import Answer, Job
 
 _GRACE_S = 30.0
 
 
-def run_isolated(job: Job, *, threads: int | None = None, limit_s: float | None = None) -> Answer:
+def run_isolated(
+    job: Job, *, environment: Mapping[str, str] = KEEP_MEMORY, limit_s: float | None = None
+) -> Answer:
     """Do `job` in a fresh Python process and wait for its answer without polling.
 
     Args:
-        threads: OMP and MKL threads, set before anything is imported there.
+        environment: variables that are set before anything is imported there.
         limit_s: after this long the process is ended and the answer is a `timed_out` failure.
 
     Raises:
+        StoreError: the process could not write its results; no other one could.
         KeyboardInterrupt: after the process, interrupted too, has saved what it had and ended.
     """
     read_end, write_end = os.pipe()
-    environment = dict(os.environ)
-    if threads is not None:
-        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     started = time.perf_counter()
     with (
         os.fdopen(read_end, "rb") as answers,
         subprocess.Popen(
             [sys.executable, "-m", "benchbench.runner.worker", str(write_end)],
             stdin=subprocess.PIPE,
+            # What a user's module prints must not land in what we print.
+            stdout=2,
+            # Ctrl-C reaches us alone, and is handed on once: a second one would stop it before it saves.
+            process_group=0,
             pass_fds=(write_end,),
-            env=environment,
+            env={**os.environ, **environment},
             text=True,
         ) as process,
     ):
@@ -47,23 +55,29 @@ def run_isolated(job: Job, *, threads: int | None = None, limit_s: float | None 
                 process.stdin.write(job.model_dump_json(by_alias=True) + "\n")
                 process.stdin.flush()
             except BrokenPipeError:
-                # It died at once; its exit status, read below, says how.
-                pass
+                # It died at once; its exit status, read below, says how. Unsent text must not be sent again.
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
             payload = _read_all(answers.fileno(), limit_s)
         except KeyboardInterrupt:
             _let_it_save(process)
             raise
         if payload is None:
-            process.kill()
+            _signal(process, signal.SIGKILL)
             process.wait()
-            reason = f"no answer after {limit_s:.0f} s"
-            return Answer(
-                failure=Failure(of=job.of, kind="timed_out", reason=reason, fix="raise 'timeout_s'")
+            reason = f"no answer after {limit_s:g} s"
+            fix = (
+                "raise 'timeout_s'" if job.cell is not None else "run again with --resume on a quiet machine"
             )
+            return Answer(failure=Failure(of=job.of, kind="timed_out", reason=reason, fix=fix))
         # Its standard input stays open until here: closing it is how the process learns that we died.
         status = process.wait()
     if payload and status == 0:
         answer = Answer.model_validate_json(payload)
+        if answer.obstacle is not None:
+            raise StoreError(
+                answer.obstacle.problem, expected=answer.obstacle.expected, fix=answer.obstacle.fix
+            )
         return answer.model_copy(update={"started_s": time.perf_counter() - started})
     if status in (130, -signal.SIGINT):
         raise KeyboardInterrupt
@@ -87,13 +101,18 @@ def _read_all(descriptor: int, limit_s: float | None) -> bytes | None:
 
 
 def _let_it_save(process: subprocess.Popen[str]) -> None:
-    # Ctrl-C reaches the whole process group; a signal sent to us alone does not.
-    process.send_signal(signal.SIGINT)
+    _signal(process, signal.SIGINT)
     try:
         process.wait(_GRACE_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
+        _signal(process, signal.SIGKILL)
         process.wait()
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    # The whole group: a training may have processes of its own.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _explain_exit(status: int, *, of: str) -> Failure:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import traceback
+from pathlib import Path
 
 from pydantic import JsonValue
 
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate
-from benchbench.core.errors import BenchbenchError, DivergedError, UnsupportedOperatorError
+from benchbench.core.errors import BenchbenchError, DivergedError, StoreError, UnsupportedOperatorError
 from benchbench.core.measurement import CellResult, Failure, FailureKind
 from benchbench.core.model import Frozen
+from benchbench.core.store import cannot_write
 from benchbench.core.suite import MeasureSpec
 
 
@@ -49,20 +52,40 @@ class Job(Frozen):
         return self.replicate.measure if self.replicate is not None else "cell"
 
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
+
+class Obstacle(Frozen):
+    """A StoreError on its way to the process that runs the suite."""
+
+    problem: str
+    expected: str | None = None
+    fix: str | None = None
+
+
 class Answer(Frozen):
-    """What the process found, or why it could not."""
+    """What the process found, why it could not, or what no cell of this run can get past."""
 
     result: CellResult | None = None
     replicate: Replicate | None = None
     failure: Failure | None = None
+    obstacle: Obstacle | None = None
     started_s: float = 0.0
     imported_s: float = 0.0
 
 
 def explain_failure(error: BaseException, *, of: str) -> Failure:
-    """An exception as a typed failure with its reason."""
+    """An exception as a typed failure with its reason.
+
+    Raises:
+        StoreError: the results folder takes nothing more. No cell is to blame, and none can go on.
+    """
     import torch
 
+    if isinstance(error, StoreError):
+        raise error
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        raise cannot_write(Path(error.filename or "the results"), error) from error
     kind: FailureKind = "crashed"
     fix: str | None = None
     step: int | None = None

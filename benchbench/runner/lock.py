@@ -7,9 +7,10 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from benchbench.core.errors import LockedError
@@ -37,14 +38,37 @@ def holder(path: Path | None = None) -> str | None:
 def _who(path: Path) -> str:
     try:
         said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        if not psutil.pid_exists(said["pid"]):
+            return "another process"
         return f"process {said['pid']} ({said['what']}, since {said['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
 
 
+def _introduce(path: Path, what: str) -> None:
+    said = {"pid": os.getpid(), "what": what, "since": time.strftime("%H:%M:%S")}
+    card = path.with_suffix(".json")
+    # The lock holds without it: a file of another user, or a full disk, only leaves the holder unnamed.
+    with suppress(OSError):
+        # O_CREAT on another user's file is refused in a sticky folder, even where writing is allowed.
+        create = 0 if card.exists() else os.O_CREAT
+        with os.fdopen(os.open(card, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | create), "w") as file:
+            if create:
+                os.fchmod(file.fileno(), 0o666)
+            file.write(json.dumps(said))
+
+
 @contextmanager
-def exclusive_latency(what: str, *, say: Callable[[str], None], wait_s: float = 1800.0) -> Iterator[None]:
+def exclusive_latency(
+    what: str, *, say: Callable[[str], None], wait_s: float = 1800.0, poll_s: float = 5.0
+) -> Iterator[None]:
     """Hold the machine's latency lock, waiting for whoever has it.
+
+    Args:
+        what: is shown to those who wait.
+        say: is told for whom this waits.
+        wait_s: how long.
+        poll_s: between looks; seldom, because who waits must not disturb who measures.
 
     Raises:
         LockedError: it was still held after `wait_s` seconds.
@@ -57,8 +81,7 @@ def exclusive_latency(what: str, *, say: Callable[[str], None], wait_s: float = 
             lock.acquire(blocking=False)
         except Timeout:
             say(f"waiting: {_who(path)} measures latency on this machine")
-            # Looking seldom, because a waiting process must not disturb the one that measures.
-            lock.acquire(timeout=wait_s, poll_interval=5.0)
+            lock.acquire(timeout=wait_s, poll_interval=poll_s)
     except Timeout:
         raise LockedError(
             f"{_who(path)} has measured latency on this machine for over {wait_s / 60:.0f} minutes",
@@ -67,8 +90,7 @@ def exclusive_latency(what: str, *, say: Callable[[str], None], wait_s: float = 
     except OSError as error:
         raise cannot_write(path, error) from error
     try:
-        said = {"pid": os.getpid(), "what": what, "since": time.strftime("%H:%M:%S")}
-        path.with_suffix(".json").write_text(json.dumps(said), encoding="utf-8")
+        _introduce(path, what)
         yield
     finally:
         lock.release()

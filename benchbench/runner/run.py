@@ -25,7 +25,7 @@ from benchbench.runner.jobs import CellJob, Job
 from benchbench.runner.lock import exclusive_run
 from benchbench.runner.subjects import check_cells
 
-# A cell that failed for one of these fails again; anything else may be mended and tried anew.
+# What failed for one of these fails again; anything else may be mended and tried anew.
 _FINAL_FAILURES = ("diverged", "unsupported", "skipped")
 
 
@@ -40,6 +40,7 @@ def run(
     mode: Literal["new", "resume"] = "new",
     only: str | None = None,
     command: str = "",
+    folders: Sequence[str | Path] = (),
     say: Callable[[str], None] = _say_nothing,
 ) -> ResultTable:
     """Train or load, and measure, every cell of a suite.
@@ -51,6 +52,7 @@ def run(
             where there is none, or the newest is complete and of another suite, a new one starts.
         only: a glob over cell ids, labels and variants.
         command: how the run was asked for; kept with the results.
+        folders: where `import: module:callable` is looked for first; the working directory is next.
         say: shows one line of progress.
 
     Returns:
@@ -59,6 +61,7 @@ def run(
     Raises:
         BenchbenchError: the request is wrong; nothing was trained.
         StoreError: results cannot be written; those that were finished are intact.
+        LockedError: another process works on the same run, or measures latency for too long.
         KeyboardInterrupt: everything finished is kept; `resume` continues.
     """
     started = time.perf_counter()
@@ -68,9 +71,8 @@ def run(
     if store is not None and _is_complete(store, cells):
         say(f"nothing left to do: {store.folder} is complete; run without --resume to measure anew")
         return store.read_table()
-    # The suite's own folder is not known here; a user's module is found from the working directory.
-    folders = (str(Path.cwd()),)
-    check_cells(cells, folders=[Path(each) for each in folders])
+    import_folders = tuple(dict.fromkeys(str(Path(each).resolve()) for each in (*folders, Path.cwd())))
+    check_cells(cells, folders=[Path(each) for each in import_folders])
     environment = probe_environment()
     if store is None:
         record = RunRecord(
@@ -86,8 +88,9 @@ def run(
     with exclusive_run(store.folder):
         say(f"{len(cells)} cells, results in {store.folder}")
         for number, cell in enumerate(cells, start=1):
-            _finish_cell(store, suite, cell, folders, progress, f"[{number}/{len(cells)}]")
-        run_comparisons(store, suite, cells, folders, progress)
+            _finish_cell(store, suite, cell, import_folders, progress, f"[{number}/{len(cells)}]")
+        # All cells: one that `only` leaves out may have been finished before.
+        run_comparisons(store, suite, expand(suite), import_folders, progress)
         record = _closing_record(record, progress, started)
         final = environment.model_copy(update={"load_after": read_load()})
         store.write_header(suite, record, final)
@@ -127,7 +130,12 @@ def _first_change(before: Suite, now: Suite) -> str:
 
 
 def _to_retry(result: CellResult) -> bool:
-    return any(failure.of == "cell" and failure.kind not in _FINAL_FAILURES for failure in result.failures)
+    return any(failure.kind not in _FINAL_FAILURES for failure in result.failures)
+
+
+def _has_lost_weights(store: RunStore, result: CellResult) -> bool:
+    trained = result.cell.train is not None and result.cell.train.recipe is not None
+    return trained and result.checkpoint is not None and not (store.folder / result.checkpoint).is_file()
 
 
 def _free_id(folder: Path) -> str:
@@ -143,10 +151,13 @@ def _finish_cell(
     store: RunStore, suite: Suite, cell: Cell, folders: tuple[str, ...], progress: Progress, place: str
 ) -> None:
     known = store.read_cell(cell.id)
-    if known is not None and not _to_retry(known):
+    lost = known is not None and _has_lost_weights(store, known)
+    if known is not None and not _to_retry(known) and not lost:
         progress.say(f"{place} {cell.label}: finished before")
         return
-    progress.say(f"{place} {cell.label}")
+    progress.say(
+        f"{place} {cell.label}" + (": its checkpoint is gone, so it is trained again" if lost else "")
+    )
     started = time.perf_counter()
     job = CellJob(cell=cell, measures=suite.measure, folder=str(store.folder), import_folders=folders)
     answer = run_isolated(Job(cell=job), limit_s=suite.timeout_s)

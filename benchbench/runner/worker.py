@@ -9,6 +9,10 @@ import os
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchbench.runner.jobs import Answer, Job
 
 _STARTED_S = time.perf_counter()
 
@@ -25,29 +29,40 @@ def answer_job(text: str) -> str:
     Raises:
         KeyboardInterrupt: it was interrupted; a training has left a checkpoint.
     """
-    from benchbench.runner.jobs import Answer, Job, explain_failure
+    from benchbench.core.errors import StoreError
+    from benchbench.runner.jobs import Answer, Job, Obstacle
 
     job = Job.model_validate_json(text)
-    threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
-    if threads:
+    # A list, "4,2", is OpenMP's own affair.
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal() and int(threads):
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(int(threads))
+    try:
+        answer = _do(job)
+    except StoreError as error:
+        told = error.problem if error.where is None else f"{error.where}: {error.problem}"
+        answer = Answer(obstacle=Obstacle(problem=told, expected=error.expected, fix=error.fix))
+    return answer.model_dump_json(by_alias=True)
+
+
+def _do(job: Job) -> Answer:
+    from benchbench.runner.jobs import Answer, explain_failure
+
     try:
         if job.cell is not None:
             from benchbench.runner.cell_job import execute_cell
 
             imported_s = time.perf_counter() - _STARTED_S
-            answer = Answer(result=execute_cell(job.cell), imported_s=imported_s)
-        else:
-            from benchbench.runner.comparison_job import execute_replicate
+            return Answer(result=execute_cell(job.cell), imported_s=imported_s)
+        from benchbench.runner.comparison_job import execute_replicate
 
-            assert job.replicate is not None
-            imported_s = time.perf_counter() - _STARTED_S
-            answer = Answer(replicate=execute_replicate(job.replicate), imported_s=imported_s)
+        assert job.replicate is not None
+        imported_s = time.perf_counter() - _STARTED_S
+        return Answer(replicate=execute_replicate(job.replicate), imported_s=imported_s)
     except Exception as error:
-        answer = Answer(failure=explain_failure(error, of=job.of))
-    return answer.model_dump_json(by_alias=True)
+        return Answer(failure=explain_failure(error, of=job.of))
 
 
 def main() -> int:

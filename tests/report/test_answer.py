@@ -121,3 +121,26 @@ def test_what_cannot_be_compared_is_left_out(factory, missing):
         factory, factory.make_result("baseline"), result.model_copy(update={"measurements": figures})
     )
     assert said["v1"].text.startswith("2.1x fewer MACs")
+
+
+def _with_crops(factory, variant, crops):
+    mean = sum(crops) / len(crops)
+    return with_figures(
+        factory.make_result(variant), perceptual_loss={"samples": (tuple(crops),), "value": mean}
+    )
+
+
+def test_a_loss_on_the_same_crops_is_compared_crop_by_crop(factory):
+    easy_and_hard = (0.5, 1.0, 2.0, 4.0, 8.0)
+    base = _with_crops(factory, "baseline", easy_and_hard)
+    worse = _with_crops(factory, "v1", [1.1 * each for each in easy_and_hard])
+    said, _ = sentences(factory, base, worse)
+    # The crops differ by a factor of 16, the networks by the same 10 % on each.
+    assert said["v1"].text.endswith("loss +10.0 % [+10.0 %, +10.0 %]")
+
+
+def test_a_loss_that_differs_either_way_is_no_measurable_difference(factory):
+    base = _with_crops(factory, "baseline", (1.0, 1.0, 1.0, 1.0))
+    mixed = _with_crops(factory, "v1", (1.2, 0.8, 1.2, 0.81))
+    said, _ = sentences(factory, base, mixed)
+    assert "no measurable difference in loss (+0.2 % [" in said["v1"].text

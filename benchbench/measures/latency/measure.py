@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from benchbench.core.contracts import Comparison, Measure
-from benchbench.core.host import usable_cpus
+from benchbench.core.host import KEEP_MEMORY, usable_cpus
 from benchbench.core.measurement import Failure
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.process import take
@@ -18,9 +18,10 @@ def _split(options: LatencyOptions) -> Sequence[LatencyOptions]:
     return options.split(usable_cpus())
 
 
-def _threads(options: LatencyOptions) -> int | None:
-    count = options.threads[0]
-    return count if isinstance(count, int) else None
+def _environment(options: LatencyOptions) -> Mapping[str, str]:
+    threads = str(options.threads[0])
+    memory = KEEP_MEMORY if options.allocator == "keep" else {}
+    return {**memory, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
 
 
 def _limit_s(options: LatencyOptions, subjects: int) -> float:
@@ -55,7 +56,7 @@ measure = Measure(
     comparison=Comparison(
         split=_split,
         processes=lambda options: int(options.processes),
-        threads=_threads,
+        environment=_environment,
         limit_s=_limit_s,
         baseline=lambda options: options.baseline,
         setting=lambda options: str(options.setting),

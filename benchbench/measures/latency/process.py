@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,6 +18,8 @@ from benchbench.measures.latency.rounds import Rounds, take_fixed, take_interlea
 from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturbed
 
 CONTROL = "(baseline again)"
+_FAULT_CALLS = 3
+_MANY_FAULTS = 500.0  # per call; some 0.1 ms
 
 
 def take(
@@ -58,10 +61,23 @@ def take(
             rounds = take_interleaved(
                 calls, baseline=baseline, timer=timer, options=options, seed=seed * 1000 + index
             )
+        faults = {name: _page_faults(call) for name, call in calls.items()}
         measured_s = timer.now_s()
         roof_macs_per_s, roof_bytes_per_s = measure_roofs(timer, device)
         inside_s = timer.now_s() - measured_s + rounds.inside_s + sum(sum(parts) for parts in cold.values())
-    return _as_replicate(rounds, cold, roof_macs_per_s, roof_bytes_per_s, options, inside_s)
+    for name, count in faults.items():
+        if count > _MANY_FAULTS:
+            rounds.notes[name].append("memory is given back and taken anew in every call: see page faults")
+    replicate = _as_replicate(rounds, cold, roof_macs_per_s, roof_bytes_per_s, options, inside_s)
+    counted = {f"page_faults {name}": count for name, count in faults.items()}
+    return replicate.model_copy(update={"settings": {**replicate.settings, **counted}})
+
+
+def _page_faults(call: Call) -> float:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(_FAULT_CALLS):
+        call()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / _FAULT_CALLS
 
 
 def take_from_modules(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
-from benchbench.core.measurement import CellResult, Failure
+from benchbench.core.measurement import CellResult, Failure, Measurement
+from benchbench.core.paired_means import MeanRatio, ratio_of_means
 from benchbench.report.views.lines import Estimate, Line, estimate, reference_of, settings_of
 from benchbench.report.views.vocabulary import is_quality
 
@@ -64,6 +67,7 @@ class SummaryRow:
         parameters_change: relative to the baseline: -0.876 is 87.6 % fewer; None without one.
         macs_ratio: baseline / line.
         qualities: in the order of the report's quality keys.
+        quality_ratios: line / baseline, paired image by image; None where they do not pair up.
         failure: why there is nothing to show; None where something was measured.
     """
 
@@ -77,6 +81,7 @@ class SummaryRow:
     macs_ratio: float | None
     times: tuple[TimeFigures, ...]
     qualities: tuple[Estimate | None, ...]
+    quality_ratios: tuple[MeanRatio | None, ...]
     training_time: Estimate | None
     failure: Failure | None
 
@@ -138,6 +143,7 @@ def _row(
         macs_ratio=ratio,
         times=tuple(_times(line, results, key, lines) for key in time_keys(lines)),
         qualities=tuple(estimate(results, key.name, key.setting) for key in quality_keys(lines)),
+        quality_ratios=tuple(_quality_ratio(line, results, key, reference) for key in quality_keys(lines)),
         training_time=estimate(results, "training_time"),
         failure=next((failure for failure in failures if failure is not None), None) if nothing else None,
     )
@@ -158,6 +164,32 @@ def _times(line: Line, results: Sequence[CellResult], key: TimeKey, lines: Seque
         roof_share=achieved / roof.value if achieved and roof and roof.value > 0 else None,
         cold_start_s=cold.value if cold else None,
     )
+
+
+def _quality_ratio(
+    line: Line, results: Sequence[CellResult], key: QualityKey, reference: Line | None
+) -> MeanRatio | None:
+    if reference is None or line.is_baseline:
+        return None
+    seeds = {result.cell.seed for result in results}
+    others = [result for result in reference.results if result.cell.seed in seeds]
+    ours, theirs = ([each.measurement(key.name, key.setting) for each in side] for side in (results, others))
+    found = [each for each in (*ours, *theirs) if each is not None]
+    if len(found) < len(results) + len(others) or len({each.protocol.hash for each in found}) != 1:
+        return None
+    if not all(_is_mean_of_samples(each) for each in found):
+        return None
+    flat = [
+        [value for each in side if each for chunk in each.samples for value in chunk]
+        for side in (ours, theirs)
+    ]
+    return ratio_of_means(flat[0], flat[1])
+
+
+def _is_mean_of_samples(figure: Measurement) -> bool:
+    # A score of a whole set of images (FID) has no samples to pair.
+    samples = [value for chunk in figure.samples for value in chunk]
+    return bool(samples) and math.isclose(fmean(samples), figure.value, rel_tol=1e-6)
 
 
 def _of_run(line: Line, lines: Sequence[Line], name: str, setting: str) -> Estimate | None:

@@ -31,6 +31,11 @@ class CurvePanel:
     unit: str
     curves: tuple[CurveLine, ...]
 
+    @property
+    def is_main(self) -> bool:
+        """Whether it is the loss or the learning rate; the others are their parts."""
+        return self.name in _FIRST
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
