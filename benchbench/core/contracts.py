@@ -165,7 +165,8 @@ class Comparison:
 
     Attributes:
         split: options -> one set of options per comparison (a thread count, a device, each).
-        processes: options -> how many fresh processes.
+        processes: options -> how many fresh processes, at least and at most.
+        converged: (replicates so far, baseline's name, options) -> whether more would add little.
         environment: options -> environment variables of the fresh process, thread counts among them.
         limit_s: (options, how many subjects) -> when a process counts as hanging.
         baseline: options -> the variant that ratios refer to, or None for the suite's own.
@@ -176,7 +177,8 @@ class Comparison:
     """
 
     split: Callable[[Any], Sequence[Any]]
-    processes: Callable[[Any], int]
+    processes: Callable[[Any], tuple[int, int]]
+    converged: Callable[[Sequence[Replicate], str, Any], bool]
     environment: Callable[[Any], Mapping[str, str]]
     limit_s: Callable[[Any, int], float]
     baseline: Callable[[Any], str | None]

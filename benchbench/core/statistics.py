@@ -101,9 +101,10 @@ def paired_ratio(
     The estimate is the mean over processes of each process's median log-ratio. Its interval is a
     bootstrap over processes, then over blocks of successive rounds: noise on a shared machine comes
     in bursts, so neighbouring rounds are not independent. A few blocks understate their spread, so
-    the deviations are widened as Student's t is against the normal. Where processes differ by more
-    than their rounds tell (memory layout), Student's interval over the processes is the wider one
-    and counts; one process alone cannot know of such differences.
+    the deviations are widened as Student's t is against the normal; the interval of one process
+    is no narrower than the order statistics that hold its median. Where processes differ by more than
+    their rounds tell (memory layout), Student's interval over the processes is the wider one and
+    counts; one process alone cannot know of such differences.
 
     Args:
         numerator, denominator: per process, samples [rounds], aligned: entry i of both is round i.
@@ -134,7 +135,10 @@ def paired_ratio(
     low, high = np.quantile(means, [tail, 1 - tail])
     if count > 1:
         spread = student_quantile(1 - tail, count - 1) * float(np.std(centers, ddof=1)) / math.sqrt(count)
-        low, high = min(low, center - spread), max(high, center + spread)
+        least, most = center - spread, center + spread
+    else:
+        least, most = _median_bounds(logs[0], tail)
+    low, high = min(low, least), max(high, most)
     # A skewed resample may leave the estimate outside; an interval that excludes its own centre misleads.
     low, high = min(float(low), center), max(float(high), center)
     return RatioEstimate(
@@ -145,7 +149,7 @@ def paired_ratio(
 
 
 def student_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t distribution; within 0.3 % of it between 0.01 and 0.99.
+    """Quantile of Student's t distribution; within 0.3 % of it between 0.025 and 0.975.
 
     Source: Abramowitz and Stegun 1964, 26.7.5; in closed form for one and two degrees of freedom.
     """
@@ -161,7 +165,7 @@ def student_quantile(probability: float, freedom: int) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return sum(term / freedom**power for power, term in enumerate(terms))
+    return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
 def _log_ratio(top: ArrayLike, bottom: ArrayLike) -> NDArray[np.float64]:
@@ -171,6 +175,13 @@ def _log_ratio(top: ArrayLike, bottom: ArrayLike) -> NDArray[np.float64]:
     if not (np.all(a > 0) and np.all(b > 0)):
         raise ValueError("a ratio needs positive samples")
     return np.log(a) - np.log(b)
+
+
+def _median_bounds(values: NDArray[np.float64], tail: float) -> tuple[float, float]:
+    # Of n samples, those below the median are binomial (n, 1/2), whatever their distribution.
+    ordered = np.sort(values)
+    skipped = max(0, int(ordered.size / 2 - NormalDist().inv_cdf(1 - tail) * math.sqrt(ordered.size) / 2))
+    return float(ordered[skipped]), float(ordered[-1 - skipped])
 
 
 def _block_medians(

@@ -138,13 +138,18 @@ def _take_all(
     store: RunStore, suite: Suite, plan: PlannedComparison, folders: tuple[str, ...], progress: Progress
 ) -> tuple[list[Replicate], Failure | None]:
     replicates: list[Replicate] = []
-    count = plan.comparison.processes(plan.options)
-    for index in range(count):
+    least, most = plan.comparison.processes(plan.options)
+    for index in range(most):
+        if index >= least and plan.comparison.converged(replicates, plan.cells[0].id, plan.options):
+            break
         known = store.read_replicate(plan.samples_id, index)
         if known is not None:
             replicates.append(known)
             continue
-        progress.say(f"{plan.label}: process {index + 1} of {count}, {len(plan.cells)} networks interleaved")
+        progress.say(
+            f"{plan.label}: process {index + 1}{_how_many(index, least, most)}, "
+            f"{len(plan.cells)} networks interleaved"
+        )
         with exclusive_latency(f"{suite.name}: {plan.label}", say=progress.say):
             started = time.perf_counter()
             answer = run_isolated(
@@ -160,6 +165,10 @@ def _take_all(
         progress.add(plan.measure, seconds, inside_s=inside_s)
         replicates.append(answer.replicate)
     return replicates, None
+
+
+def _how_many(index: int, least: int, most: int) -> str:
+    return f" of {least}" if index < least else f", as the ratios are not known well enough (at most {most})"
 
 
 def _job(store: RunStore, plan: PlannedComparison, folders: tuple[str, ...], index: int) -> ReplicateJob:

@@ -73,7 +73,7 @@ def run(
         return store.read_table()
     import_folders = tuple(dict.fromkeys(str(Path(each).resolve()) for each in (*folders, Path.cwd())))
     check_cells(cells, folders=[Path(each) for each in import_folders])
-    environment = probe_environment()
+    environment = probe_environment().model_copy(update={"load_before": read_load()})
     if store is None:
         record = RunRecord(
             id=_free_id(out / suite.name),

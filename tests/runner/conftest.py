@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchbench.core.contracts import Replicate
-from benchbench.core.environment import Environment
+from benchbench.core.environment import Environment, Load
 from benchbench.core.measurement import CellResult, Failure, Measurement, Protocol, ResultTable
 from benchbench.core.suite import Suite
 from benchbench.core.suite_file import load_suite
@@ -36,8 +36,8 @@ train:
 measure:
   - parameters
   - latency:
-      {threads: 1, processes: 2, min_rounds: 5, min_seconds: 0.0, budget_s: 1.0, warmup_s: 0.05,
-       warmup_limit_s: 0.2}
+      {threads: 1, processes: 2, max_processes: 2, min_rounds: 5, min_seconds: 0.0, budget_s: 1.0,
+       warmup_s: 0.05, warmup_limit_s: 0.2}
 """
 
 
@@ -118,6 +118,7 @@ def workshop(monkeypatch: pytest.MonkeyPatch, private_lock: Path) -> Workshop:
     monkeypatch.setattr(run_module, "run_isolated", made)
     monkeypatch.setattr(comparisons, "run_isolated", made)
     monkeypatch.setattr(run_module, "probe_environment", Environment)
+    monkeypatch.setattr(run_module, "read_load", Load)
     # Neither the disk nor the bootstrap is what is tested with this.
     monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setattr(summary, "_RESAMPLES", 20)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchbench.cli import main
 from benchbench.cli.summary import has_failed
 from benchbench.core.environment import Environment
 from benchbench.core.errors import CheckpointError, LockedError, StoreError
@@ -390,7 +391,8 @@ def test_phases_of_a_resumed_run_are_added(tiny: Suite, tmp_path: Path, workshop
 def test_a_wrong_request_is_told_before_anything_is_trained(
     tiny_file: Path, tmp_path: Path, workshop: Any
 ) -> None:
-    text = tiny_file.read_text().replace("train:\n  {recipe", "train:\n  {load: 'weights/{variant}.pt'} #")
+    text = tiny_file.read_text().partition("train:\n")[0]
+    text += "train: {load: 'weights/{variant}.pt'}\nmeasure: [parameters]\n"
     tiny_file.write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"no checkpoint at weights/baseline\.pt"):
         run(load_suite(tiny_file), out=tmp_path / "out")
@@ -422,7 +424,7 @@ def test_a_users_own_module_is_found(
     )
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(sys, "path", [*sys.path])
-    run(load_suite(suite_file), out=tmp_path / "out", folders=[suite_file.parent])
+    assert main(["run", "../suites/own.yaml"]) == 0
     assert workshop.jobs[0].cell.import_folders == (str(tmp_path / "suites"), str(tmp_path / "work"))
 
 

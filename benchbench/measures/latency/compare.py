@@ -64,16 +64,17 @@ def compare_latency(
     It runs in the calling process, at its thread count; `benchbench run` uses fresh processes.
 
     Args:
-        modules: name -> module; at least one. Their training mode is restored.
-        inputs: the shape of one random float32 input, or the inputs themselves.
-        device: where; modules are moved there.
+        modules: name -> module; at least one. The mode of each of their parts, training or not, is restored.
+        inputs: the shape of one random float32 input, such as [1, 3, 256, 256], or a tuple of tensors.
+        device: where; modules are moved there, and stay.
         budget_s: where to stop, converged or not.
         half_width: relative half-width of the 95 % interval that is enough.
         seed: of the input and the order within rounds.
         timer: another clock, for tests.
 
     Raises:
-        MeasurementError: no module is given, or the device is absent.
+        MeasurementError: no module is given, the device is absent, `inputs` is neither a shape nor
+            tensors, or a module does not take them.
     """
     if not modules:
         raise MeasurementError(
@@ -81,11 +82,7 @@ def compare_latency(
         )
     if device == "cuda" and not torch.cuda.is_available():
         raise MeasurementError("device 'cuda' is not available", fix="use device='cpu'")
-    if inputs and isinstance(inputs[0], torch.Tensor):
-        tensors = tuple(each for each in inputs if isinstance(each, torch.Tensor))
-    else:
-        shape = [int(size) for size in inputs if not isinstance(size, torch.Tensor)]
-        tensors = (torch.randn(*shape, generator=torch.Generator().manual_seed(seed)),)
+    tensors = _as_tensors(inputs, seed)
     options = LatencyOptions(
         device=(device,),
         threads=(torch.get_num_threads(),),
@@ -106,4 +103,19 @@ def compare_latency(
         aa_control=paired_ratio(reference, [rounds.samples[CONTROL]]),
         samples=rounds.samples,
         notes=rounds.notes,
+    )
+
+
+def _as_tensors(inputs: Sequence[object] | torch.Tensor, seed: int) -> tuple[torch.Tensor, ...]:
+    parts = () if isinstance(inputs, torch.Tensor) else tuple(inputs)
+    tensors = tuple(each for each in parts if isinstance(each, torch.Tensor))
+    sizes = [each for each in parts if isinstance(each, int) and each > 0]
+    if parts and len(tensors) == len(parts):
+        return tensors
+    if parts and len(sizes) == len(parts):
+        return (torch.randn(*sizes, generator=torch.Generator().manual_seed(seed)),)
+    kinds = ", ".join(dict.fromkeys(type(each).__name__ for each in parts)) or type(inputs).__name__
+    raise MeasurementError(
+        f"inputs are neither a shape nor tensors: {kinds}",
+        expected="the sizes of one input, such as [1, 3, 256, 256], or a tuple of tensors, such as (x,)",
     )

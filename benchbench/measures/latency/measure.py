@@ -11,7 +11,7 @@ from benchbench.core.host import KEEP_MEMORY, usable_cpus
 from benchbench.core.measurement import Failure
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.process import take
-from benchbench.measures.latency.summary import summarise_replicates
+from benchbench.measures.latency.summary import has_converged, summarise_replicates
 
 
 def _split(options: LatencyOptions) -> Sequence[LatencyOptions]:
@@ -55,7 +55,8 @@ measure = Measure(
     options=LatencyOptions,
     comparison=Comparison(
         split=_split,
-        processes=lambda options: int(options.processes),
+        processes=lambda options: (options.processes, options.most_processes),
+        converged=has_converged,
         environment=_environment,
         limit_s=_limit_s,
         baseline=lambda options: options.baseline,

@@ -21,10 +21,13 @@ class LatencyOptions(Options):
         threads: thread counts on the CPU; `auto` is what the affinity and the CPU quota allow.
         protocol: `interleaved` (docs/protocol-latency.md), or `gan_compression`: batch 1, 100
             warm-up and 100 timed runs, one network after the other, as in its paper's Table 2.
-        processes: fresh processes (replicates); 3 for a report, 1 for a quick look.
+        processes: fresh processes (replicates), at least; 3 for a report, 1 for a quick look.
+        max_processes: up to how many follow while a ratio is not known to `half_width`; three times
+            `processes` unless said, and none for a quick look.
         warmup_s: least warm-up time per network; the default is 1 s on a CPU, 0.5 s on a GPU.
         warmup_limit_s: where warm-up is capped, and flagged.
-        min_rounds, min_seconds: what each process measures at least.
+        min_rounds, min_seconds: what each process measures at least; past twice the budget five rounds
+            will do.
         budget_s: where each process stops, converged or not.
         half_width: the relative half-width of the 95 % interval of each ratio that is enough.
         memory_format: of inputs and weights.
@@ -37,6 +40,7 @@ class LatencyOptions(Options):
     threads: OneOrMore[Threads | Literal["auto"]] = ("auto",)
     protocol: Literal["interleaved", "gan_compression"] = "interleaved"
     processes: Annotated[int, Field(ge=1, le=100)] = 3
+    max_processes: Annotated[int | None, Field(ge=1, le=100)] = None
     warmup_s: Annotated[float | None, Field(gt=0)] = None
     warmup_limit_s: Annotated[float, Field(gt=0)] = 5.0
     min_rounds: Annotated[int, Field(ge=5)] = 20
@@ -51,7 +55,17 @@ class LatencyOptions(Options):
     def _limits_agree(self) -> Self:
         if self.budget_s < self.min_seconds:
             raise ValueError(f"budget_s ({self.budget_s}) is below min_seconds ({self.min_seconds})")
+        if self.warmup_s is not None and self.warmup_limit_s < self.warmup_s:
+            raise ValueError(f"warmup_limit_s ({self.warmup_limit_s}) is below warmup_s ({self.warmup_s})")
+        if self.max_processes is not None and self.max_processes < self.processes:
+            raise ValueError(f"max_processes ({self.max_processes}) is below processes ({self.processes})")
         return self
+
+    @property
+    def most_processes(self) -> int:
+        """How many fresh processes there are at most."""
+        usual = 1 if self.processes == 1 else 3 * self.processes
+        return self.processes if self.protocol != "interleaved" else self.max_processes or usual
 
     @property
     def least_warmup_s(self) -> float:

@@ -35,7 +35,8 @@ def take(
         index: the replicate, from 0.
 
     Raises:
-        MeasurementError: torch uses another number of threads than declared, or the device is absent.
+        MeasurementError: torch uses another number of threads than declared, or the protocol's batch is 1
+            and the inputs' is not.
     """
     device = torch.device(options.device[0])
     _check_threads(options)
@@ -53,6 +54,7 @@ def take(
             call = _call_of(subjects[name])
             first_call_s = timer.end_to_end_s(call, 1)
             cold[name] = (subjects[name].build_s, subjects[name].load_s, first_call_s)
+        _check_batch(subjects[baseline], options)
         subjects[CONTROL] = _place(builders[baseline](), device, options)
         calls = {name: _call_of(subjects[name]) for name in (*builders, CONTROL)}
         if options.protocol == "gan_compression":
@@ -91,19 +93,32 @@ def take_from_modules(
     """The rounds on modules that exist already, in this process; the first is the baseline."""
     device = torch.device(options.device[0])
     baseline, *_ = modules
-    were_training = {name: module.training for name, module in modules.items()}
-    with undisturbed():
-        subjects = {
-            name: _place(Subject(name, module.eval(), inputs), device, options)
-            for name, module in modules.items()
-        }
-        calls = {name: _call_of(subject) for name, subject in subjects.items()}
-        calls[CONTROL] = _call_of(subjects[baseline])
-        try:
+    # A frozen part may be in eval mode below a root that trains.
+    were_training = [(part, part.training) for module in modules.values() for part in module.modules()]
+    try:
+        with undisturbed():
+            subjects = {
+                name: _place(Subject(name, module.eval(), inputs), device, options)
+                for name, module in modules.items()
+            }
+            calls = {name: _call_of(subject) for name, subject in subjects.items()}
+            _try_calls(calls)
+            calls[CONTROL] = calls[baseline]
             return take_interleaved(calls, baseline=baseline, timer=timer, options=options, seed=seed)
-        finally:
-            for name, module in modules.items():
-                module.train(were_training[name])
+    finally:
+        for part, training in were_training:
+            part.training = training
+
+
+def _try_calls(calls: Mapping[str, Call]) -> None:
+    for name, call in calls.items():
+        try:
+            call()
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise MeasurementError(
+                f"module '{name}' does not take these inputs: {error}",
+                expected="inputs that every module's forward takes",
+            ) from error
 
 
 def _check_threads(options: LatencyOptions) -> None:
@@ -112,6 +127,15 @@ def _check_threads(options: LatencyOptions) -> None:
         raise MeasurementError(
             f"torch runs {torch.get_num_threads()} threads, {declared} were declared",
             expected="a process that was started with OMP_NUM_THREADS set",
+        )
+
+
+def _check_batch(subject: Subject, options: LatencyOptions) -> None:
+    batches = {each.shape[0] for each in subject.inputs if each.ndim > 0}
+    if options.protocol == "gan_compression" and batches - {1}:
+        raise MeasurementError(
+            f"protocol 'gan_compression' is at batch 1, the inputs have {max(batches)}",
+            fix="declare 'input' with a first size of 1, or 'protocol: interleaved'",
         )
 
 
@@ -151,6 +175,7 @@ def _as_replicate(
         "mkldnn": bool(torch.backends.mkldnn.is_available()),  # type: ignore[no-untyped-call]
         "dtype": "float32",
         "memory_format": options.memory_format,
+        "compile_mode": "eager",
     }
     if options.device[0] == "cuda":
         settings |= {

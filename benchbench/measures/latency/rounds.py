@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchbench.core.statistics import paired_ratio
@@ -16,6 +16,9 @@ from benchbench.measures.latency.timers import Call, Timer
 
 STABLE = 0.02  # two windows whose medians differ by less are stable
 OVERHEAD_SHARE = 1e-4  # the clock may cost this share of a sample
+LOOK_AGAIN = 1.5  # times as many rounds until the next look at the interval
+OVERRUN = 2  # times the budget: where a process stops short of its least rounds, but for
+FEWEST_ROUNDS = 5
 FIXED_RUNS = 100  # GAN Compression's protocol
 
 
@@ -74,8 +77,7 @@ def take_interleaved(
         calls: subject name -> one inference; the baseline's duplicate (A/A control) among them.
         baseline: the subject that ratios refer to.
         timer: the clock.
-        options: least rounds and seconds, budget, target half-width (of the pooled ratio: each of
-            k processes aims at sqrt(k) times as much).
+        options: least rounds and seconds, budget, target half-width.
         seed: of the order within rounds.
 
     Returns:
@@ -93,7 +95,6 @@ def take_interleaved(
             rounds.notes[name].append("warm-up capped")
     rng = random.Random(seed)
     order = list(calls)
-    target = options.half_width * options.processes**0.5
     started = timer.now_s()
     next_check = options.min_rounds
     count = 0
@@ -109,16 +110,21 @@ def take_interleaved(
                 rounds.device_samples[name].append(total / repeats)
         count += 1
         spent = timer.now_s() - started
-        if count >= options.min_rounds and spent >= options.budget_s:
+        if spent >= options.budget_s and count >= options.min_rounds:
+            return rounds
+        if spent >= OVERRUN * options.budget_s and count >= FEWEST_ROUNDS:
+            for notes in rounds.notes.values():
+                notes.append(f"only {count} rounds: calls are long for the budget")
             return rounds
         if count >= next_check and spent >= options.min_seconds:
-            if _widest(rounds.samples, baseline) <= target:
+            if widest(rounds.samples, baseline) <= options.half_width:
                 return rounds
             # Looking after every round would stop at a lucky moment, and cost time.
-            next_check = max(count + 1, int(count * 1.15))
+            next_check = max(count + 1, int(count * LOOK_AGAIN))
 
 
-def _widest(samples: Mapping[str, list[float]], baseline: str) -> float:
+def widest(samples: Mapping[str, Sequence[float]], baseline: str) -> float:
+    """The largest relative half-width among one process's ratios to the baseline."""
     return max(
         (
             paired_ratio([values], [samples[baseline]], resamples=400).relative_half_width

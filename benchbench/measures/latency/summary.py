@@ -8,9 +8,17 @@ import numpy as np
 
 from benchbench.core.contracts import Measured, Replicate
 from benchbench.core.measurement import Direction, Interval, Measurement, Protocol
-from benchbench.core.statistics import RatioEstimate, classify_outliers, paired_ratio, summarise
+from benchbench.core.statistics import (
+    PERCENTILE_MINIMUM,
+    RatioEstimate,
+    classify_outliers,
+    paired_ratio,
+    percentile,
+    summarise,
+)
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.process import CONTROL
+from benchbench.measures.latency.rounds import widest
 
 PROVENANCE = "benchbench.measures.latency"
 _RESAMPLES = 2000
@@ -69,11 +77,15 @@ def summarise_replicates(
             if outliers.total:
                 notes.append(f"{outliers.total} of {pooled.size} samples beyond Tukey's fences")
             record(name, f"{prefix}latency", "s", summarise(pooled).median, samples=samples, flags=notes)
+            for rank in PERCENTILE_MINIMUM:
+                high = percentile(pooled, rank)
+                if high is not None:
+                    record(name, f"{prefix}latency_p{rank}", "s", high)
             ratio = control if name == baseline else _ratio(per_process, baseline, name, options)
             what = "aa_control" if name == baseline else "speedup"
             flags = list(noisy)
             if ratio.relative_half_width > options.half_width:
-                flags.append("unconverged")
+                flags.append(_why_wide(per_process, baseline, CONTROL if name == baseline else name, options))
             if options.protocol == "gan_compression":
                 flags.append("not interleaved: a drift of the machine is in this ratio")
             record(
@@ -100,12 +112,31 @@ def summarise_replicates(
     return {name: Measured(measurements=tuple(measurements)) for name, measurements in found.items()}
 
 
+def has_converged(replicates: Sequence[Replicate], baseline: str, options: LatencyOptions) -> bool:
+    """Whether every ratio to the baseline is known to the half-width that was asked for."""
+    samples = [each.samples for each in replicates]
+    return all(
+        _ratio(samples, baseline, name, options).relative_half_width <= options.half_width
+        for name in samples[0]
+        if name not in (baseline, CONTROL)
+    )
+
+
 def _ratio(
     per_process: Sequence[Mapping[str, tuple[float, ...]]], baseline: str, name: str, options: LatencyOptions
 ) -> RatioEstimate:
     return paired_ratio(
         [each[baseline] for each in per_process], [each[name] for each in per_process], resamples=_RESAMPLES
     )
+
+
+def _why_wide(
+    per_process: Sequence[Mapping[str, tuple[float, ...]]], baseline: str, name: str, options: LatencyOptions
+) -> str:
+    pairs = [{baseline: each[baseline], name: each[name]} for each in per_process]
+    if max(widest(pair, baseline) for pair in pairs) > options.half_width:
+        return "unconverged"
+    return "processes differ: the interval is wider than within each of them"
 
 
 def _protocol(options: LatencyOptions) -> Protocol:
@@ -120,7 +151,8 @@ def _protocol(options: LatencyOptions) -> Protocol:
             "batch": "as the input",
             "dtype": "float32",
             "statistic": "median; ratio: mean over processes of the median log-ratio of rounds",
-            "interval": "95 %, bootstrap over processes, then blocks of rounds, 2000 resamples",
+            "interval": "95 %, bootstrap over processes, then blocks of rounds, 2000 resamples; "
+            "over processes Student's where that is wider",
             "cold_start": "build, load and first call, after the library's own start-up",
         },
     )

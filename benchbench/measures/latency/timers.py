@@ -75,7 +75,8 @@ class CudaTimer(CpuTimer):
         start = time.perf_counter()
         for _ in range(repeats):
             call()
-        torch.cuda.synchronize()
+            # Within a block too: calls that overlap would hide what launching costs.
+            torch.cuda.synchronize()
         return time.perf_counter() - start
 
     def device_s(self, calls: Sequence[Call], repeats: Sequence[int]) -> list[float]:
