@@ -10,6 +10,7 @@ from typing import Literal
 
 import benchbench
 from benchbench.core.cell import Cell
+from benchbench.core.environment import Environment
 from benchbench.core.errors import StoreError
 from benchbench.core.expand import expand
 from benchbench.core.host import read_load
@@ -82,6 +83,8 @@ def run(
             benchbench=benchbench.__version__,
         )
         store = RunStore.create(out, suite, record, environment)
+    else:
+        _check_machine(store, environment)
     record = store.read_table().run
     progress = Progress(say=say)
     progress.add("prepare", time.perf_counter() - started, inside_s=0.0)
@@ -116,6 +119,20 @@ def _resumable(suite: Suite, out: Path) -> RunStore | None:
             fix="run without --resume to start anew, or undo the change",
         )
     return store
+
+
+def _check_machine(store: RunStore, now: Environment) -> None:
+    before = store.read_table().environment
+    for key in ("machine", "cpu_model", "cpus_usable", "gpus"):
+        old, new = getattr(before, key), getattr(now, key)
+        if key == "gpus":
+            old, new = (tuple(gpu.name for gpu in gpus) for gpus in (old, new))
+        if old != new:
+            raise StoreError(
+                f"{store.folder} was begun on another machine ({key}: {old}, here {new})",
+                expected="one machine for one run: its latencies are compared with one another",
+                fix="resume it there, or run without --resume to start anew",
+            )
 
 
 def _is_complete(store: RunStore, cells: Sequence[Cell]) -> bool:

@@ -323,7 +323,7 @@ paper, profiles, timeout_s, title, train, variants
         UnknownNameError,
         """\
         suite.yaml:9: train.load: unknown placeholder 'cel'
-          expected: one of cell, variant
+          expected: one of cell, seed, variant
           to do: did you mean 'cell'?""",
     ),
     "an import that is no module:callable": (

@@ -438,3 +438,17 @@ def test_an_unwritable_link_is_a_store_error(
     record = RunRecord(id="r", command="c", started="now", benchbench="0")
     with pytest.raises(StoreError, match=r"cannot write .*latest"):
         RunStore.create(tmp_path, tiny, record, Environment())
+
+
+def test_a_run_is_not_resumed_on_another_machine(
+    tiny: Suite, tmp_path: Path, workshop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.dies("v1")
+    with pytest.raises(workshop.killed):
+        run(tiny, out=tmp_path)
+    here = run_module.probe_environment()
+    elsewhere = here.model_copy(update={"cpu_model": "another CPU"})
+    monkeypatch.setattr(run_module, "probe_environment", lambda: elsewhere)
+    with pytest.raises(StoreError, match=r"begun on another machine .cpu_model: .*another CPU") as caught:
+        run(tiny, out=tmp_path, mode="resume")
+    assert caught.value.fix == "resume it there, or run without --resume to start anew"

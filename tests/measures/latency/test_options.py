@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ def test_threads_are_set_before_anything_is_imported() -> None:
 
 
 def test_more_threads_than_the_quota_allows_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchbench.measures.latency.measure.usable_cpus", lambda: 2)
+    monkeypatch.setattr(sys.modules["benchbench.measures.latency.measure"], "usable_cpus", lambda: 2)
     assert measure.comparison is not None
     assert measure.comparison.unavailable(options(threads=2)) is None
     failure = measure.comparison.unavailable(options(threads=3))

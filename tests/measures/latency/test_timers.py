@@ -73,14 +73,19 @@ def test_garbage_collection_and_gradients_come_back_after_an_error(*, enabled: b
     was_enabled = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
     try:
-        with pytest.raises(RuntimeError, match="in the middle"), undisturbed():
-            assert not gc.isenabled()
-            assert torch.is_inference_mode_enabled()
-            raise RuntimeError("in the middle")
+        with pytest.raises(RuntimeError, match="in the middle"):
+            _fail_undisturbed()
         assert gc.isenabled() is enabled
         assert not torch.is_inference_mode_enabled()
     finally:
         (gc.enable if was_enabled else gc.disable)()
+
+
+def _fail_undisturbed() -> None:
+    with undisturbed():
+        assert not gc.isenabled()
+        assert torch.is_inference_mode_enabled()
+        raise RuntimeError("in the middle")
 
 
 def test_roofs_are_the_best_reading(fake_timer) -> None:  # type: ignore[no-untyped-def]
