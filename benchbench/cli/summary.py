@@ -22,6 +22,7 @@ COLUMNS = {
 DETAILS = (
     *("macs_output_size", "elementwise", "aa_control", "roof_compute", "roof_memory"),
     *("cold_start", "build", "load", "first_call"),
+    *("latency_p90", "latency_p95", "latency_p99"),
     *("content_loss", "style_loss", "training_time", "peak_resident"),
 )
 

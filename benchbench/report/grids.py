@@ -80,7 +80,7 @@ def timing_grid(view: ReportView, notes: Notes) -> Grid:
                 Item(title(time.key.name), time.key.setting),
                 _median(time, factor, notes),
                 _fastest(time.latency, factor),
-                Item(f"{time.latency.samples:,}") if time.latency else _NONE,
+                _samples(time.latency),
                 _speedup(row, time, notes),
                 Item(significant(time.achieved / roof_factor)) if time.achieved else _NONE,
                 Item(percent(time.roof_share)) if time.roof_share is not None else _NONE,
@@ -95,13 +95,17 @@ def timing_grid(view: ReportView, notes: Notes) -> Grid:
         Column("timed", is_number=False),
         Column(f"median [quartiles], {unit}"),
         Column(f"fastest, {unit}"),
-        Column("samples"),
+        Column("samples", detail="beyond Tukey's fences"),
         Column("speed-up [95 %]"),
         Column(heading("achieved", roof_unit)),
         Column("of the roof"),
         Column("cold start"),
     )
     return Grid("Latency in detail", columns, rows, notes.used_in(rows))
+
+
+def _samples(latency: Estimate | None) -> Item:
+    return Item(f"{latency.samples:,}", f"{latency.outliers:,}") if latency else _NONE
 
 
 def paper_grid(rows: Sequence[PaperRow], notes: Notes) -> Grid:

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.errors import MeasurementError
-from benchbench.core.host import read_load
+from benchbench.core.host import read_cpu_times, read_load, steal_share
 from benchbench.core.registry import MEASURES
 from benchbench.runner.jobs import ReplicateJob
 from benchbench.runner.subjects import build_subject
@@ -32,12 +32,14 @@ def execute_replicate(job: ReplicateJob) -> Replicate:
         checkpoint = Path(stored) if stored else None
         return lambda: build_subject(cell, checkpoint=checkpoint, folders=folders)
 
-    before = read_load()
+    # Without an interval: the stolen time that matters is that of the whole replicate.
+    before, times_before = read_load(interval_s=0.0), read_cpu_times()
     replicate = comparison.take({cell.id: builder(cell) for cell in job.cells}, options, job.seed, job.index)
-    after = read_load()
+    after, times_after = read_load(interval_s=0.0), read_cpu_times()
+    steal = steal_share(times_before, times_after)
     loads = {
         f"{name}_{moment}": value
         for moment, load in (("before", before), ("after", after))
-        for name, value in load.model_dump().items()
+        for name, value in load.model_dump(exclude={"steal_share"}).items()
     }
-    return replicate.model_copy(update={"settings": {**replicate.settings, **loads}})
+    return replicate.model_copy(update={"settings": {**replicate.settings, **loads, "steal_share": steal}})

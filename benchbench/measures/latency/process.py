@@ -63,8 +63,8 @@ def take(
             rounds = take_interleaved(
                 calls, baseline=baseline, timer=timer, options=options, seed=seed * 1000 + index
             )
-        faults = {name: _page_faults(call) for name, call in calls.items()}
         measured_s = timer.now_s()
+        faults = {name: _page_faults(call) for name, call in calls.items()}
         roof_macs_per_s, roof_bytes_per_s = measure_roofs(timer, device)
         inside_s = timer.now_s() - measured_s + rounds.inside_s + sum(sum(parts) for parts in cold.values())
     for name, count in faults.items():

@@ -11,6 +11,7 @@ import numpy as np
 from benchbench.core.cell import Setting
 from benchbench.core.errors import StoreError
 from benchbench.core.measurement import CellResult, Direction, Failure, Measurement, ResultTable
+from benchbench.core.statistics import classify_outliers
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Estimate:
         sd: standard deviation over seeds; None with one seed.
         interval: (low, high); over several seeds the hull of their intervals, which is never too narrow.
         quartiles: (25 %, 75 %) of all raw samples, where there are at least four.
-        samples: how many raw samples.
+        samples: how many raw samples; `outliers` of them lie beyond Tukey's fences, and count all the same.
         protocols: hashes of the protocols behind it.
     """
 
@@ -63,6 +64,7 @@ class Estimate:
     quartiles: tuple[float, float] | None
     minimum: float | None
     samples: int
+    outliers: int
     flags: tuple[str, ...]
     protocols: frozenset[str]
     seeds: int
@@ -127,6 +129,7 @@ def estimate(results: Sequence[CellResult], name: str, setting: str | None = Non
         quartiles=None if low is None or high is None else (float(low), float(high)),
         minimum=float(samples.min()) if samples.size else None,
         samples=int(samples.size),
+        outliers=classify_outliers(samples).total if samples.size >= 4 else 0,
         flags=tuple(dict.fromkeys(flag for each in found for flag in each.flags)),
         protocols=frozenset(each.protocol.hash for each in found),
         seeds=len(found),

@@ -15,6 +15,9 @@ _TITLES = {
     "elementwise": "element-wise operations",
     "latency": "latency",
     "device_latency": "device latency",
+    "latency_p90": "latency, 90th percentile",
+    "latency_p95": "latency, 95th percentile",
+    "latency_p99": "latency, 99th percentile",
     "speedup": "speed-up",
     "device_speedup": "device speed-up",
     "aa_control": "A/A control",
@@ -30,6 +33,7 @@ _TITLES = {
 
 _FLAGS = (
     ("unconverged", "the time budget ended before the interval was within 2 % of the speed-up"),
+    ("processes differ", "each fresh process is sure of its own ratio, and the next one has another"),
     ("warm-up capped", "the machine had not settled when timing began; the spread is wider than it need be"),
     (
         "random-weights",

@@ -100,14 +100,21 @@ def test_rounds_that_did_not_converge_and_processes_that_differ_are_told_apart()
 
 
 def test_notes_and_outliers_are_flags_of_the_latency() -> None:
-    slow = (*replicate(0).samples["light"][:-1], 9.0)
+    slow = (*replicate(0).samples["light"][:-3], 9.0, 9.0, 9.0)
     samples = {**replicate(0).samples, "light": slow}
     found = summarise(replicate(0, samples=samples, notes={"light": ("warm-up capped",)}), replicate(1))
     flags = figure(found, "light", "latency").flags
     assert flags[0] == "warm-up capped"
-    assert flags[1].endswith("of 40 samples beyond Tukey's fences")
+    assert flags[1] == "3 of 40 samples beyond Tukey's fences"
     assert 9.0 in figure(found, "light", "latency").samples[0]
     assert "warm-up capped" not in figure(found, "base", "latency").flags
+
+
+def test_a_single_outlier_is_kept_and_no_flag() -> None:
+    samples = {**replicate(0).samples, "light": (*replicate(0).samples["light"][:-1], 9.0)}
+    latency = figure(summarise(replicate(0, samples=samples), replicate(1)), "light", "latency")
+    assert latency.flags == ()
+    assert 9.0 in latency.samples[0]
 
 
 @pytest.mark.parametrize(
