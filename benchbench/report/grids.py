@@ -146,6 +146,8 @@ def _summary_row(row: SummaryRow, columns: Sequence[tuple[Column, Make]], notes:
         f"{row.label}: {describe_failure(each)}"
         for result in row.line.results
         for each in result.failures
+        # What this machine cannot measure is told once, under failures and skips.
+        if each.kind != "skipped"
         if row.level == "line" and not reason
     ]
     is_named = row.level == "line" and row.is_baseline and row.label != "baseline"

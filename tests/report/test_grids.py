@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from benchbench.core.measurement import Failure
 from benchbench.report.document import Notes
 from benchbench.report.grids import paper_grid, summary_grid, timing_grid
 from benchbench.report.labels import legend_columns, wrap_name
@@ -57,10 +58,14 @@ def test_a_failed_line_has_its_reason_in_place_of_figures(table):
     assert last.reason == "not measured: diverged at step 120: loss became NaN"
 
 
-def test_a_skipped_measure_is_a_footnote_of_its_line(table):
-    grid = summary_grid(view_report([table]), Notes())
+def test_a_failed_measure_is_a_footnote_of_its_line_and_a_skipped_one_is_not(factory):
+    skipped = Failure(of="latency", kind="skipped", reason="no NVIDIA GPU on this machine")
+    crashed = Failure(of="macs", kind="unsupported", reason="aten::fft")
+    result = factory.make_result("baseline").model_copy(update={"failures": (skipped, crashed)})
+    grid = summary_grid(view_report([factory.make_table(results=(result,))]), Notes())
     (number,) = grid.rows[0].items[0].notes
-    assert dict(grid.notes)[number] == "baseline: skipped: no NVIDIA GPU on this machine"
+    assert "aten::fft" in dict(grid.notes)[number]
+    assert not any("NVIDIA" in text for _, text in grid.notes)
 
 
 def test_one_footnote_has_one_number_in_every_table(factory):
