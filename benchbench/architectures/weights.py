@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from benchbench.core.errors import CheckpointError, nearest
-from benchbench.core.store import cannot_write
+from benchbench.core.store import cannot_write, fill_atomically
 
 _PARALLEL = "module."
 
@@ -132,27 +130,13 @@ def save_weights(module: nn.Module, path: Path) -> None:
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, sync it to disk and put it in the place of `path`.
+    """As `fill_atomically`, for a `write` of safetensors or torch, which raise errors of their own.
 
     Raises:
         StoreError: the folder cannot be written or the disk is full; an older file is intact.
     """
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        fill_atomically(path, write)
     except (SafetensorError, RuntimeError) as error:
         # Neither library raises an OSError: torch.save on a full disk is a RuntimeError.
         raise cannot_write(path, OSError(str(error))) from error
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

@@ -48,20 +48,31 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         StoreError: the folder cannot be written or the disk is full; what was there is intact.
     """
-    temporary: str | None = None
+    fill_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def fill_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file, sync it to disk and put it in the place of `path`.
+
+    Raises:
+        StoreError: the folder cannot be written or the disk is full; an older file is intact.
+    """
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise cannot_write(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> StoreError:
