@@ -167,16 +167,21 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tally, str, tupl
         return *_run_real(model, inputs), (f"not on meta: {reason}",)
 
 
+def _stand_in(shape: Tensor, device: torch.device) -> Tensor:
+    # Not zeros: a model whose way depends on its input would take another than on real images.
+    if not shape.is_floating_point():
+        return torch.zeros(shape.shape, dtype=shape.dtype, device=device)
+    drawn = torch.randn(shape.shape, generator=torch.Generator().manual_seed(0))
+    return drawn.to(device=device, dtype=shape.dtype)
+
+
 def _run_real(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tally, str]:
     device = next((each.device for each in (*model.parameters(), *model.buffers())), torch.device("cpu"))
     state = {
         **{name: each.detach() for name, each in model.named_parameters()},
         **{name: each.clone() for name, each in model.named_buffers()},
     }
-    arguments = tuple(
-        torch.zeros(each.shape, dtype=each.dtype, device=device) if each.is_meta else each.to(device)
-        for each in inputs
-    )
+    arguments = tuple(_stand_in(each, device) if each.is_meta else each.to(device) for each in inputs)
     cuda = [device.index or 0] if device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=cuda):

@@ -147,12 +147,24 @@ def _quality(row: SummaryRow, reference: SummaryRow) -> list[str]:
         return [f"{name} not comparable with the baseline's (another protocol)"]
     ratio = row.quality_ratios[0]
     if ratio is not None:
-        return [_paired_change(name, ratio)]
+        return [_paired_change(name, ratio) + _parts(row, ratio)]
     if base.value > 0:
         change = signed_percent(ours.value / base.value - 1)
     else:
         change = signed(ours.value - base.value, 2)
     return [f"{name} {change}{_clearness(ours, base)}"]
+
+
+def _parts(row: SummaryRow, whole: MeanRatio) -> str:
+    # Two clear changes may cancel in a sum, and "no difference" would then hide both.
+    if 1.0 not in whole.interval:
+        return ""
+    clear = [
+        f"{title(ours.name)} {signed_percent(ratio.value - 1)}"
+        for ours, ratio in zip(row.qualities[1:], row.quality_ratios[1:], strict=True)
+        if ours is not None and ratio is not None and 1.0 not in ratio.interval
+    ]
+    return f", but {' and '.join(clear)}" if clear else ""
 
 
 def _paired_change(name: str, ratio: MeanRatio) -> str:

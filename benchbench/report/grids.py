@@ -32,7 +32,7 @@ _VERDICTS: dict[Verdict, tuple[str, Mark]] = {
     "differs": ("✗ differs", "bad"),
     "other machine": ("other machine", "quiet"),
     "within interval": ("within our interval", "quiet"),
-    "outside interval": ("outside our interval", "quiet"),
+    "outside interval": ("≠ outside our interval", ""),
     "own run": ("own training", "quiet"),
     "missing": ("not measured", "quiet"),
 }

@@ -65,6 +65,12 @@ def _run_line(view: ReportView) -> tuple[Block, ...]:
     names = ", ".join(f"{run.id} ({run.started})" for run in view.runs)
     word = "Run" if len(view.runs) == 1 else "Runs"
     said = "Speed-ups are paired ratios to the baseline of the same run, with 95 % intervals."
+    paired = [row for row in view.summary if any(row.quality_ratios)]
+    if paired and all(len(row.line.results) == 1 for row in paired):
+        said += (
+            " Quality is compared image by image; its interval is over the test images of one training "
+            "each, and another seed may lie outside of it."
+        )
     return (Paragraph(f"{word} {names}. {said}"),)
 
 
@@ -254,7 +260,8 @@ def _environment(view: ReportView) -> tuple[Block, ...]:
                 f"benchbench {run.benchbench}, result schema {run.schema_version}; "
                 f"run {run.id}, {run.started} to {run.finished}. To repeat it:"
             ),
-            Code(run.command),
+            # With --resume it would find this very run complete, and repeat nothing.
+            Code(run.command.replace(" --resume", "")),
         ]
     return tuple(blocks)
 

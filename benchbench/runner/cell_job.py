@@ -11,13 +11,13 @@ from pathlib import Path
 
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import MeasureContext, Measured, Splits, Subject
-from benchbench.core.errors import DataError, OptionError
+from benchbench.core.errors import OptionError
 from benchbench.core.measurement import CellResult, Failure, Phase
 from benchbench.core.model import parse_options
-from benchbench.core.registry import MEASURES, RECIPES, SOURCES
+from benchbench.core.registry import MEASURES, RECIPES
 from benchbench.core.suite import MeasureSpec
 from benchbench.runner.jobs import CellJob, explain_failure
-from benchbench.runner.subjects import build_subject, declared_checkpoint
+from benchbench.runner.subjects import build_subject, declared_checkpoint, open_data
 from benchbench.training.loop import TrainingOutcome, train
 from benchbench.training.options import LoopOptions
 from benchbench.training.progress import say_on_stderr
@@ -105,11 +105,7 @@ def _opener(cell: Cell) -> Callable[[], Splits]:
 
 @cache
 def _open(cell: Cell) -> Splits:
-    if cell.data is None:
-        raise DataError("the suite declares no data", fix="add 'data: {source: photos, size: 256}'")
-    source = SOURCES.load(cell.data.source)
-    options = parse_options("data source", cell.data.source, source.options, cell.data.options)
-    return source.open(options, cell.seed)
+    return open_data(cell)
 
 
 def _measure(subject: Subject, spec: MeasureSpec, context: MeasureContext) -> Measured:

@@ -148,7 +148,7 @@ def _take_all(
             continue
         progress.say(
             f"{plan.label}: process {index + 1}{_how_many(index, least, most)}, "
-            f"{len(plan.cells)} networks interleaved"
+            f"{len(plan.cells)} networks side by side"
         )
         with exclusive_latency(f"{suite.name}: {plan.label}", say=progress.say):
             started = time.perf_counter()

@@ -11,10 +11,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from benchbench.core.errors import StoreError
+from benchbench.core import errors
+from benchbench.core.errors import BenchbenchError
 from benchbench.core.host import KEEP_MEMORY
 from benchbench.core.measurement import Failure
-from benchbench.runner.jobs import Answer, Job
+from benchbench.runner.jobs import Answer, Job, Obstacle
 
 _GRACE_S = 30.0
 
@@ -75,13 +76,17 @@ def run_isolated(
     if payload and status == 0:
         answer = Answer.model_validate_json(payload)
         if answer.obstacle is not None:
-            raise StoreError(
-                answer.obstacle.problem, expected=answer.obstacle.expected, fix=answer.obstacle.fix
-            )
+            raise _as_error(answer.obstacle)
         return answer.model_copy(update={"started_s": time.perf_counter() - started})
     if status in (130, -signal.SIGINT):
         raise KeyboardInterrupt
     return Answer(failure=_explain_exit(status, of=job.of))
+
+
+def _as_error(obstacle: Obstacle) -> BenchbenchError:
+    kind = getattr(errors, obstacle.error, errors.StoreError)
+    error: BenchbenchError = kind(obstacle.problem, expected=obstacle.expected, fix=obstacle.fix)
+    return error
 
 
 def _read_all(descriptor: int, limit_s: float | None) -> bytes | None:

@@ -40,11 +40,19 @@ class ReplicateJob(Frozen):
     import_folders: tuple[str, ...] = ()
 
 
+class CheckJob(Frozen):
+    """Build every network once, so that a wrong request is told before anything trains."""
+
+    cells: tuple[Cell, ...]
+    import_folders: tuple[str, ...] = ()
+
+
 class Job(Frozen):
-    """Exactly one of the two."""
+    """Exactly one of the three."""
 
     cell: CellJob | None = None
     replicate: ReplicateJob | None = None
+    check: CheckJob | None = None
 
     @property
     def of(self) -> str:
@@ -56,8 +64,9 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 class Obstacle(Frozen):
-    """A StoreError on its way to the process that runs the suite."""
+    """What ends the run, on its way to the process that runs the suite: `error` names its type."""
 
+    error: str = "StoreError"
     problem: str
     expected: str | None = None
     fix: str | None = None

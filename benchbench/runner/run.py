@@ -11,7 +11,7 @@ from typing import Literal
 import benchbench
 from benchbench.core.cell import Cell
 from benchbench.core.environment import Environment
-from benchbench.core.errors import StoreError
+from benchbench.core.errors import ArchitectureError, StoreError
 from benchbench.core.expand import expand
 from benchbench.core.host import read_load
 from benchbench.core.measurement import CellResult, Phase, ResultTable, RunRecord
@@ -22,11 +22,12 @@ from benchbench.runner.cell_job import failed_cell
 from benchbench.runner.comparisons import Progress, run_comparisons
 from benchbench.runner.environment import probe_environment
 from benchbench.runner.isolate import run_isolated
-from benchbench.runner.jobs import CellJob, Job
+from benchbench.runner.jobs import CellJob, CheckJob, Job
 from benchbench.runner.lock import exclusive_run
 from benchbench.runner.subjects import check_cells
 
 # What failed for one of these fails again; anything else may be mended and tried anew.
+_CHECK_LIMIT_S = 300.0
 _FINAL_FAILURES = ("diverged", "unsupported", "skipped")
 
 
@@ -73,7 +74,7 @@ def run(
         say(f"nothing left to do: {store.folder} is complete; run without --resume to measure anew")
         return store.read_table()
     import_folders = tuple(dict.fromkeys(str(Path(each).resolve()) for each in (*folders, Path.cwd())))
-    check_cells(cells, folders=[Path(each) for each in import_folders])
+    _check(cells, import_folders, limit_s=suite.timeout_s or _CHECK_LIMIT_S)
     environment = probe_environment().model_copy(update={"load_before": read_load()})
     if store is None:
         record = RunRecord(
@@ -89,7 +90,7 @@ def run(
     progress = Progress(say=say)
     progress.add("prepare", time.perf_counter() - started, inside_s=0.0)
     with exclusive_run(store.folder):
-        say(f"{len(cells)} cells, results in {store.folder}")
+        say(f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}, results in {store.folder}")
         for number, cell in enumerate(cells, start=1):
             _finish_cell(store, suite, cell, import_folders, progress, f"[{number}/{len(cells)}]")
         # All cells: one that `only` leaves out may have been finished before.
@@ -98,6 +99,22 @@ def run(
         final = environment.model_copy(update={"load_after": read_load()})
         store.write_header(suite, record, final)
     return store.read_table()
+
+
+def _check(cells: Sequence[Cell], folders: tuple[str, ...], *, limit_s: float) -> None:
+    foreign = tuple(cell for cell in cells if cell.architecture.import_path is not None)
+    check_cells([cell for cell in cells if cell not in foreign], folders=[Path(each) for each in folders])
+    if not foreign:
+        return
+    # Somebody's constructor may hang, print or end its process; not this one.
+    answer = run_isolated(Job(check=CheckJob(cells=foreign, import_folders=folders)), limit_s=limit_s)
+    if answer.failure is not None:
+        names = ", ".join(dict.fromkeys(cell.architecture.label for cell in foreign))
+        raise ArchitectureError(
+            f"building {names} and running it once: {answer.failure.kind}: {answer.failure.reason}",
+            expected="a model that is built and run without ending or hanging its process",
+            fix="try it in a Python session of your own; 'timeout_s' in the suite is how long it may take",
+        )
 
 
 def _resumable(suite: Suite, out: Path) -> RunStore | None:

@@ -11,9 +11,11 @@ import torch
 from benchbench.architectures.build import BuiltArchitecture, build_architecture, example_inputs
 from benchbench.architectures.weights import load_weights
 from benchbench.core.cell import Cell
-from benchbench.core.contracts import Subject
-from benchbench.core.errors import BenchbenchError, CheckpointError
+from benchbench.core.contracts import Splits, Subject
+from benchbench.core.errors import BenchbenchError, CheckpointError, DataError
 from benchbench.core.measurement import LayerReplacement
+from benchbench.core.model import parse_options
+from benchbench.core.registry import SOURCES
 from benchbench.variants.replace import apply_replacements
 
 
@@ -78,7 +80,7 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
     """Build every network without memory, so that a wrong request is told before anything trains.
 
     Raises:
-        BenchbenchError: as `build_subject`, or a checkpoint to load is not there.
+        BenchbenchError: as `build_subject`, or images or a checkpoint to load are not there.
     """
     seen: set[str] = set()
     for cell in cells:
@@ -87,6 +89,9 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
         if key not in seen:
             seen.add(key)
             _try_build(cell, folders)
+        if cell.data is not None and (data := cell.data.model_dump_json()) not in seen:
+            seen.add(data)
+            open_data(cell)
         path = declared_checkpoint(cell)
         if path is not None and not path.is_file():
             raise CheckpointError(
@@ -94,6 +99,19 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
                 expected="a .safetensors file, or a .pt/.pth that torch.load(weights_only=True) reads",
                 fix="correct 'load', or train with 'recipe'",
             )
+
+
+def open_data(cell: Cell) -> Splits:
+    """The cell's images.
+
+    Raises:
+        DataError: the suite declares none, or they are missing, broken or too few.
+    """
+    if cell.data is None:
+        raise DataError("the suite declares no data", fix="add 'data: {source: photos, size: 256}'")
+    source = SOURCES.load(cell.data.source)
+    options = parse_options("data source", cell.data.source, source.options, cell.data.options)
+    return source.open(options, cell.seed)
 
 
 def _try_build(cell: Cell, folders: Sequence[Path]) -> None:

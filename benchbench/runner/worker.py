@@ -29,7 +29,7 @@ def answer_job(text: str) -> str:
     Raises:
         KeyboardInterrupt: it was interrupted; a training has left a checkpoint.
     """
-    from benchbench.core.errors import StoreError
+    from benchbench.core.errors import BenchbenchError
     from benchbench.runner.jobs import Answer, Job, Obstacle
 
     job = Job.model_validate_json(text)
@@ -41,15 +41,23 @@ def answer_job(text: str) -> str:
         torch.set_num_threads(int(threads))
     try:
         answer = _do(job)
-    except StoreError as error:
+    except BenchbenchError as error:
         told = error.problem if error.where is None else f"{error.where}: {error.problem}"
-        answer = Answer(obstacle=Obstacle(problem=told, expected=error.expected, fix=error.fix))
+        kind = type(error).__name__
+        answer = Answer(obstacle=Obstacle(error=kind, problem=told, expected=error.expected, fix=error.fix))
     return answer.model_dump_json(by_alias=True)
 
 
 def _do(job: Job) -> Answer:
     from benchbench.runner.jobs import Answer, explain_failure
 
+    if job.check is not None:
+        from pathlib import Path
+
+        from benchbench.runner.subjects import check_cells
+
+        check_cells(job.check.cells, folders=[Path(each) for each in job.check.import_folders])
+        return Answer()
     try:
         if job.cell is not None:
             from benchbench.runner.cell_job import execute_cell

@@ -144,3 +144,24 @@ def test_a_loss_that_differs_either_way_is_no_measurable_difference(factory):
     mixed = _with_crops(factory, "v1", (1.2, 0.8, 1.2, 0.81))
     said, _ = sentences(factory, base, mixed)
     assert "no measurable difference in loss (+0.2 % [" in said["v1"].text
+
+
+def test_clear_changes_that_cancel_in_the_sum_are_told(factory):
+    crops = (1.0, 2.0, 4.0, 8.0)
+
+    def cell(variant, content, style):
+        def figure(factor):
+            values = tuple(factor * each for each in crops)
+            return {"samples": (values,), "value": sum(values) / len(values), "interval": None}
+
+        whole = {"samples": (crops,), "value": sum(crops) / len(crops)}
+        return with_figures(
+            factory.make_result(variant),
+            perceptual_loss=whole,
+            content_loss=figure(content),
+            style_loss=figure(style),
+        )
+
+    said, _ = sentences(factory, cell("baseline", 0.5, 0.5), cell("v1", 0.6, 0.4))
+    assert "no measurable difference in loss" in said["v1"].text
+    assert "but content loss, weighted +20.0 %" in said["v1"].text

@@ -38,7 +38,7 @@ def test_headings_carry_units_and_settings(table):
         "speed-up cpu, 2 threads",
         "GMAC/s cpu, 2 threads",
         "loss",
-        "content loss",
+        "content loss, weighted",
         "training",
     ]
 

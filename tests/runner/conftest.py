@@ -21,6 +21,7 @@ from benchbench.measures.latency.process import CONTROL
 from benchbench.runner import comparisons
 from benchbench.runner import run as run_module
 from benchbench.runner.jobs import Answer, CellJob, Job, ReplicateJob
+from benchbench.runner.subjects import check_cells
 
 TINY = """
 name: tiny
@@ -56,6 +57,9 @@ class Workshop:
     event: Callable[[str], None] = lambda what: None
 
     def __call__(self, job: Job, **_: Any) -> Answer:
+        if job.check is not None:
+            check_cells(job.check.cells, folders=[Path(each) for each in job.check.import_folders])
+            return Answer()
         name = job.cell.cell.label if job.cell else f"replicate {job.replicate.index}"
         self.started.append(name)
         self.jobs.append(job)

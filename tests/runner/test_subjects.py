@@ -8,7 +8,7 @@ import torch
 from benchbench.architectures.weights import save_weights
 from benchbench.cli.summary import has_failed
 from benchbench.core.cell import Cell
-from benchbench.core.errors import BenchbenchError, CheckpointError
+from benchbench.core.errors import ArchitectureError, BenchbenchError, CheckpointError
 from benchbench.core.expand import expand
 from benchbench.core.suite import ArchitectureSpec, Suite, TrainSpec
 from benchbench.core.suite_file import load_suite
@@ -99,3 +99,31 @@ def test_a_checkpoint_that_does_not_fit_fails_its_cell_alone(
     assert str(list(v1.state_dict()[first].shape)) in bad.failure.reason
     save_weights(v1, tmp_path / "weights" / "v1.safetensors")
     assert not has_failed(run(suite, mode="resume"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("import sys; sys.exit(0)", "the process ended with status 0, without an answer"),
+        ("import os; os._exit(3)", "the process ended with status 3, without an answer"),
+        ("import time; time.sleep(600)", "timed_out: no answer after 5 s"),
+    ],
+)
+def test_a_users_model_that_ends_or_hangs_its_process_is_a_wrong_request(
+    body: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "strange_model.py").write_text(f"def build():\n    {body}\n", encoding="utf-8")
+    suite = Suite.model_validate(
+        {
+            "name": "strange",
+            "architecture": {"import": "strange_model:build", "input": [1, 3, 8, 8]},
+            "measure": ["parameters"],
+            "timeout_s": 5.0,
+        }
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArchitectureError, match="building strange_model:build") as caught:
+        run(suite, out=tmp_path / "out")
+    assert told in caught.value.problem
+    assert not (tmp_path / "out").exists()

@@ -49,9 +49,11 @@ def take(
     subjects: dict[str, Subject] = {}
     cold: dict[str, tuple[float, float, float]] = {}
     with undisturbed():
+        began_s = timer.now_s()
         for name in order:
             # Once for nothing: the first replacement of a process loads modules for half a second.
             builders[name]()
+        loading_s = timer.now_s() - began_s
         for name in order:
             subjects[name] = _place(builders[name](), device, options)
             call = _call_of(subjects[name])
@@ -69,7 +71,8 @@ def take(
         measured_s = timer.now_s()
         faults = {name: _page_faults(call) for name, call in calls.items()}
         roof_macs_per_s, roof_bytes_per_s = measure_roofs(timer, device)
-        inside_s = timer.now_s() - measured_s + rounds.inside_s + sum(sum(parts) for parts in cold.values())
+        inside_s = timer.now_s() - measured_s + rounds.inside_s + loading_s
+        inside_s += sum(sum(parts) for parts in cold.values())
     for name, count in faults.items():
         if count > _MANY_FAULTS:
             rounds.notes[name].append("memory is given back and taken anew in every call: see page faults")
