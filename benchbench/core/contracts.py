@@ -84,12 +84,16 @@ class ImageSet(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Train, validation and test images that share no pixel, and a digest of their content."""
+    """Train, validation and test images that share no pixel, and a digest of their content.
+
+    `left_out` names the files that the suite asked to pass over, each with its reason.
+    """
 
     train: ImageSet
     validation: ImageSet
     test: ImageSet
     digest: str
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

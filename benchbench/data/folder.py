@@ -111,7 +111,7 @@ def open_folder(options: FolderOptions, seed: int) -> Splits:
             fewer images are there than are asked for.
     """
     root = Path(options.path).expanduser()
-    sound = _sound_files(root, options)
+    sound, broken = _sound_files(root, options)
     digest = hashlib.sha256(
         canonical_json([options.model_dump(mode="json", exclude={"path"}), seed]).encode()
     )
@@ -141,6 +141,7 @@ def open_folder(options: FolderOptions, seed: int) -> Splits:
         validation=images(order[ends[0] : ends[1]], None),
         test=images(order[ends[1] : ends[2]], None),
         digest=digest.hexdigest()[:16],
+        left_out=tuple(f"{each.path}: {each.broken}" for each in broken),
     )
 
 
@@ -148,7 +149,7 @@ def _count(amount: float, total: int) -> int:
     return amount if isinstance(amount, int) else int(amount * total + 1e-9)
 
 
-def _sound_files(root: Path, options: FolderOptions) -> list[Inspected]:
+def _sound_files(root: Path, options: FolderOptions) -> tuple[list[Inspected], list[Inspected]]:
     if not root.is_dir():
         raise DataError(
             f"no folder {root}", expected="a folder of images", fix="correct data.path in the suite"
@@ -183,7 +184,7 @@ def _sound_files(root: Path, options: FolderOptions) -> list[Inspected]:
             expected=f"both sides at least {options.size}",
             fix="lower 'size', or enlarge such images with on_small: resize",
         )
-    return sound
+    return sound, broken
 
 
 def _inspect(path: Path) -> Inspected:

@@ -69,6 +69,7 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
     subject.module.eval()
     return subject, result.model_copy(
         update={
+            "failures": _left_out(_open(cell)),
             "curves": outcome.curves,
             "images": outcome.images,
             "measurements": outcome.measurements,
@@ -101,6 +102,13 @@ def _train(subject: Subject, cell: Cell, folder: Path) -> TrainingOutcome:
 
 def _opener(cell: Cell) -> Callable[[], Splits]:
     return lambda: _open(cell)
+
+
+def _left_out(images: Splits) -> tuple[Failure, ...]:
+    if not images.left_out:
+        return ()
+    reason = f"passed over, as asked ({len(images.left_out)} in all): {'; '.join(images.left_out[:20])}"
+    return (Failure(of="data", kind="skipped", reason=reason),)
 
 
 @cache

@@ -80,6 +80,7 @@ def test_a_truncated_file_is_named_and_skipped_only_when_asked(folder):
     with pytest.raises(DataError, match=r"deep/cut\.jpg: broken image"):
         open_folder(options(folder), 0)
     splits = open_folder(options(folder, on_broken="skip"), 0)
+    assert [each.split(": ")[0] for each in splits.left_out] == [str(broken)]
     assert "deep/cut.jpg" not in {*splits.train.names, *splits.validation.names, *splits.test.names}
 
 
