@@ -8,7 +8,7 @@ import torch
 from benchbench.architectures.weights import save_weights
 from benchbench.cli.summary import has_failed
 from benchbench.core.cell import Cell
-from benchbench.core.errors import ArchitectureError, BenchbenchError, CheckpointError
+from benchbench.core.errors import BenchbenchError, CheckpointError
 from benchbench.core.expand import expand
 from benchbench.core.suite import ArchitectureSpec, Suite, TrainSpec
 from benchbench.core.suite_file import load_suite
@@ -110,20 +110,20 @@ def test_a_checkpoint_that_does_not_fit_fails_its_cell_alone(
         ("import time; time.sleep(600)", "timed_out: no answer after 5 s"),
     ],
 )
-def test_a_users_model_that_ends_or_hangs_its_process_is_a_wrong_request(
+def test_a_users_model_that_ends_or_hangs_its_process_fails_its_cell(
     body: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "strange_model.py").write_text(f"def build():\n    {body}\n", encoding="utf-8")
     suite = Suite.model_validate(
         {
             "name": "strange",
-            "architecture": {"import": "strange_model:build", "input": [1, 3, 8, 8]},
+            "architecture": {"import": "strange_model:build", "input": [[1, 3, 8, 8]]},
             "measure": ["parameters"],
             "timeout_s": 5.0,
         }
     )
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ArchitectureError, match="building strange_model:build") as caught:
-        run(suite, out=tmp_path / "out")
-    assert told in caught.value.problem
-    assert not (tmp_path / "out").exists()
+    table = run(suite, out=tmp_path / "out")
+    (result,) = table.results
+    assert result.failure is not None
+    assert told in f"{result.failure.kind}: {result.failure.reason}"
