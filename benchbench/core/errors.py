@@ -53,13 +53,14 @@ class BenchbenchError(Exception):
             self.where = where
         return self
 
+    @property
+    def reason(self) -> str:
+        """Place, problem and what was expected: for a record that keeps the fix apart."""
+        told = self.problem if self.where is None else f"{self.where}: {self.problem}"
+        return f"{told}\n  expected: {self.expected}" if self.expected else told
+
     def __str__(self) -> str:
-        lines = [self.problem if self.where is None else f"{self.where}: {self.problem}"]
-        if self.expected:
-            lines.append(f"  expected: {self.expected}")
-        if self.fix:
-            lines.append(f"  to do: {self.fix}")
-        return "\n".join(lines)
+        return f"{self.reason}\n  to do: {self.fix}" if self.fix else self.reason
 
 
 class SuiteError(BenchbenchError):

@@ -104,9 +104,9 @@ def explain_failure(error: BaseException, *, of: str) -> Failure:
     elif isinstance(error, (torch.OutOfMemoryError, MemoryError)) or _is_cpu_out_of_memory(error):
         kind, fix = "out_of_memory", "a smaller batch or image size, or a machine with more memory"
     elif isinstance(error, UnsupportedOperatorError):
-        kind, reason, fix = "unsupported", str(error), error.fix
+        kind, reason, fix = "unsupported", error.reason, error.fix
     elif isinstance(error, BenchbenchError):
-        kind, reason, fix = "invalid", str(error), error.fix
+        kind, reason, fix = "invalid", error.reason, error.fix
     else:
         last = traceback.extract_tb(error.__traceback__)[-1:]
         reason += "".join(f" (at {frame.filename}:{frame.lineno})" for frame in last)

@@ -11,7 +11,13 @@ import torch
 
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Measure, Measured
-from benchbench.core.errors import ArchitectureError, DivergedError, StoreError, UnsupportedOperatorError
+from benchbench.core.errors import (
+    ArchitectureError,
+    CheckpointError,
+    DivergedError,
+    StoreError,
+    UnsupportedOperatorError,
+)
 from benchbench.core.measurement import Measurement, Protocol
 from benchbench.core.model import Options
 from benchbench.core.registry import MEASURES
@@ -141,3 +147,10 @@ def test_a_cell_that_cannot_be_built_is_a_failure_of_the_cell(tmp_path: Path) ->
     (failure,) = found["result"]["failures"]
     assert (failure["of"], failure["kind"]) == ("cell", "invalid")
     assert "no module 'no'" in failure["reason"]
+
+
+def test_what_to_do_is_kept_apart_from_the_reason_and_told_once() -> None:
+    error = CheckpointError("w.pt is damaged", expected="tensors alone", fix="save the state dict")
+    failure = explain_failure(error, of="cell")
+    assert failure.reason == "w.pt is damaged\n  expected: tensors alone"
+    assert failure.fix == "save the state dict"
