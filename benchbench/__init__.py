@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchbench.core.expand import expand as expand
     from benchbench.core.store import read_run as read_run
     from benchbench.core.suite_file import load_suite as load_suite
+    from benchbench.core.suite_file import load_suites as load_suites
     from benchbench.measures.counting import count as count
     from benchbench.measures.latency import compare_latency as compare_latency
     from benchbench.report.write import write_report as write_report
@@ -28,6 +29,7 @@ _WHERE = {
     "count": "benchbench.measures.counting",
     "expand": "benchbench.core.expand",
     "load_suite": "benchbench.core.suite_file",
+    "load_suites": "benchbench.core.suite_file",
     "read_run": "benchbench.core.store",
     "replace": "benchbench.variants.replace",
     "run": "benchbench.runner.run",

@@ -333,7 +333,7 @@ def test_doctor_tells_findings_with_what_to_do(
 
 def test_schema_prints_a_json_schema(shown: Shown) -> None:
     assert main(["schema"]) == 0
-    assert "architecture" in json.loads(shown()[0])["properties"]
+    assert "architecture" in json.loads(shown()[0])["else"]["properties"]
 
 
 def test_report_hands_one_table_or_several_on(monkeypatch: pytest.MonkeyPatch, shown: Shown) -> None:

@@ -14,9 +14,9 @@ import yaml
 from benchbench.cli.parser import parse_arguments
 from benchbench.core.expand import expand
 from benchbench.core.model import parse_options
-from benchbench.core.registry import MEASURES, SOURCES
-from benchbench.core.suite import ArchitectureSpec, DataSpec
-from benchbench.core.suite_file import load_suite
+from benchbench.core.registry import ARCHITECTURES, MEASURES, SOURCES
+from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec
+from benchbench.core.suite_file import load_suite, load_suites
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
@@ -75,7 +75,9 @@ def test_something_is_run() -> None:
 @pytest.mark.parametrize("fence", YAML, ids=str)
 def test_yaml_is_valid_and_whole_suites_load(fence: Fence, tmp_path: Path) -> None:
     declared = yaml.safe_load(fence.text)
-    if "name" in declared:
+    if "include" in declared:
+        Collection.model_validate(declared)
+    elif "name" in declared:
         path = tmp_path / "suite.yaml"
         path.write_text(fence.text, encoding="utf-8")
         assert expand(load_suite(path))
@@ -89,7 +91,7 @@ def test_yaml_is_valid_and_whole_suites_load(fence: Fence, tmp_path: Path) -> No
 def test_the_documented_suite_says_what_a_variant_really_has(tmp_path: Path) -> None:
     from benchbench import build, count, replace
 
-    (fence,) = [fence for fence in YAML if fence.page == "docs/write-a-suite.md"]
+    (fence,) = [fence for fence in YAML if fence.page == "docs/write-a-suite.md" and fence.mark == "suite"]
     path = tmp_path / "suite.yaml"
     path.write_text(fence.text, encoding="utf-8")
     expected = load_suite(path).expect["v1"]["parameters"].value
@@ -113,7 +115,7 @@ def test_commands_parse_and_name_what_exists(line: str) -> None:
         return
     parsed = parse_arguments(words[1:])
     if words[1] == "run":
-        load_suite(ROOT / parsed.suite, overrides=tuple(parsed.settings), profile=parsed.profile)
+        load_suites(ROOT / parsed.suite, overrides=tuple(parsed.settings), profile=parsed.profile)
 
 
 def test_the_two_commands_are_there_and_ci_runs_the_second() -> None:
@@ -151,3 +153,25 @@ def test_the_recipes_of_contributing_are_under_ten_lines() -> None:
         section = text.partition(f"## Add {kind}\n")[2].partition("\n## ")[0]
         section = section.partition("\nNone of the three")[0]
         assert 0 < len([line for line in section.splitlines() if line.strip()]) < 10
+
+
+def _architecture_rows() -> dict[str, list[str]]:
+    page = (ROOT / "docs/architectures.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page, flags=re.MULTILINE)
+    return {name: [part.strip() for part in rest.split("|")] for name, rest in rows}
+
+
+def test_every_architecture_is_documented() -> None:
+    assert list(_architecture_rows()) == list(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_an_architecture_costs_what_its_page_says(name: str) -> None:
+    import torch
+
+    import benchbench as bb
+
+    with torch.device("meta"):
+        counts = bb.count(bb.build(name))
+    _, parameters, macs, _ = _architecture_rows()[name]
+    assert (parameters, macs) == (f"{counts.parameters:,}", f"{counts.macs:,}")

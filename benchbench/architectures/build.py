@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchbench.architectures.imported import build_imported
+from benchbench.core.arguments import assemble
 from benchbench.core.contracts import InputSpec, Stages
 from benchbench.core.errors import ArchitectureError, unknown_name
 from benchbench.core.meta import holds_plain_tensors, run_on_meta, state_restored
@@ -80,18 +81,23 @@ def example_inputs(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, ...]:
-    """Seeded inputs: standard normal of `dtype`, or indices in 0..high-1 for int64 ones.
+    """Seeded inputs as their specifications say; those of `dtype` float32 come in the given `dtype`.
 
     Values are drawn on the CPU, so that every device gets the same; torch's own generator is not touched.
     """
     generator = torch.Generator().manual_seed(seed)
 
     def one(spec: InputSpec) -> Tensor:
+        kind = {"int64": torch.int64, "bool": torch.bool, "float32": dtype}[spec.dtype]
         if torch.device(device).type == "meta":
-            kind = torch.int64 if spec.dtype == "int64" else dtype
             return torch.empty(spec.shape, dtype=kind, device="meta")
         if spec.dtype == "int64":
             return torch.randint(spec.high or 1, spec.shape, generator=generator).to(device)
+        if spec.dtype == "bool":
+            return torch.ones(spec.shape, dtype=kind, device=device)
+        if spec.values == "one_hot":
+            classes = torch.randint(spec.shape[1], (spec.shape[0], 1, *spec.shape[2:]), generator=generator)
+            return torch.zeros(spec.shape, dtype=dtype).scatter_(1, classes, 1.0).to(device)
         return torch.randn(spec.shape, generator=generator).to(device=device, dtype=dtype)
 
     return tuple(one(spec) for spec in specs)
@@ -112,7 +118,7 @@ def check_inputs(module: nn.Module, inputs: Sequence[InputSpec], *, name: str) -
 
 def _runs_on_meta(module: nn.Module, inputs: Sequence[InputSpec]) -> bool:
     try:
-        run_on_meta(module, *example_inputs(inputs, device="meta"))
+        run_on_meta(module, *example_inputs(inputs, device="meta"), places=[spec.place for spec in inputs])
     except Exception:
         # Either the shapes do not fit or meta cannot run it: a real run tells which, and why.
         return False
@@ -126,7 +132,9 @@ def _run_once(module: nn.Module, inputs: Sequence[InputSpec], name: str) -> None
     buffers = {key: value.clone() for key, value in module.named_buffers()}
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.func.functional_call(module, buffers, example_inputs(inputs, device=device, dtype=dtype))
+            values = example_inputs(inputs, device=device, dtype=dtype)
+            args, kwargs = assemble(values, [spec.place for spec in inputs])
+            torch.func.functional_call(module, buffers, args, kwargs)
     except Exception as error:
         shapes = ", ".join(str(list(spec.shape)) for spec in inputs)
         raise ArchitectureError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -27,32 +26,6 @@ KINDS = {
     "backends": "backend",
     "executors": "executor",
 }
-
-
-def run(args: Namespace) -> int:
-    """`benchbench run`."""
-    from benchbench.cli.summary import has_failed, summarise, summary_records
-    from benchbench.core.suite_file import load_suite
-    from benchbench.runner.run import run as run_suite
-
-    suite = load_suite(args.suite, overrides=tuple(args.settings), profile=args.profile)
-    table = run_suite(
-        suite,
-        out=args.out,
-        mode="resume" if args.resume else "new",
-        only=args.only,
-        command=shlex.join(["benchbench", *sys.argv[1:]]),
-        folders=(Path(args.suite).parent,),
-        say=say,
-    )
-    if args.json:
-        print_json({"folder": table.folder, "cells": summary_records(table)})
-    else:
-        print(f"\n{summarise(table)}\n")
-        folder = from_here(table.folder or args.out)
-        print(f"results: {folder}")
-        print(f"report:  benchbench report {shlex.quote(folder)}")
-    return 1 if has_failed(table) else 0
 
 
 def report(args: Namespace) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from benchbench import __version__
-from benchbench.cli import commands
+from benchbench.cli import commands, running
 from benchbench.core.errors import OptionError, nearest, unknown_name
 
 KINDS = ", ".join(commands.KINDS)
@@ -74,13 +74,17 @@ def parse_arguments(given: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("suite", metavar="SUITE", help="a suite file, suites/quickstart.yaml for one")
+    parser.add_argument(
+        "suite", metavar="SUITE", help="a suite file, suites/quickstart.yaml for one, or suites/all.yaml"
+    )
     parser.add_argument("--out", metavar="DIR", default="results", help="where results go (default: results)")
     parser.add_argument("--resume", action="store_true", help="go on with the newest run of this suite")
     parser.add_argument("--only", metavar="GLOB", help="only the cells whose name matches, 'v*' for one")
     _add_set(parser, "override a field of the suite, train.steps=100 for one; may be given again")
     parser.add_argument(
-        "--profile", choices=("quick", "full"), help="apply the suite's own overrides of that name"
+        "--profile",
+        choices=("quick", "full", "paper", "static", "latency"),
+        help="static: counts alone; latency: those and latency; the others as the suite declares them",
     )
     _add_json(parser)
 
@@ -128,7 +132,7 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
-    "run": ("Train or load, measure and compare what a suite declares", _add_run, commands.run),
+    "run": ("Train or load, measure and compare what a suite declares", _add_run, running.run),
     "report": ("Write the report of one or more runs, from their files alone", _add_report, commands.report),
     "list": ("List what is registered, with its package", _add_list, commands.list_kind),
     "describe": ("Tell a network's options, stages, parameters and MACs", _add_describe, commands.describe),

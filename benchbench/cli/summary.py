@@ -12,6 +12,8 @@ from benchbench.core.units import format_quantity, significant
 COLUMNS = {
     "parameters": "parameters",
     "macs": "MACs",
+    "total_parameters": "with discriminator",
+    "peak_activation": "activations",
     "latency": "latency",
     "speedup": "speed-up",
     "device_latency": "on the GPU",
@@ -20,7 +22,15 @@ COLUMNS = {
 }
 # In the report, and too much for a line on a terminal.
 DETAILS = (
-    *("macs_output_size", "elementwise", "aa_control", "roof_compute", "roof_memory"),
+    *(
+        "macs_output_size",
+        "elementwise",
+        "discriminator_parameters",
+        "discriminator_macs",
+        "aa_control",
+        "roof_compute",
+        "roof_memory",
+    ),
     *("cold_start", "build", "load", "first_call"),
     *("latency_p90", "latency_p95", "latency_p99"),
     *("content_loss", "style_loss", "training_time", "peak_resident"),
@@ -33,7 +43,11 @@ def summarise(table: ResultTable) -> str:
     present = {each.name for result in table.results for each in result.measurements}
     shown = [name for name in shown if name in present]
     settings = any(each.setting for result in table.results for each in _shown(result, shown))
-    rows = [row for result in table.results for row in _rows(result, shown, table.suite.baseline_variant)]
+    rows = [
+        row
+        for result in table.results
+        for row in _rows(result, shown, table.suite.baseline_of(result.cell.variant))
+    ]
     header = ["variant", "setting", *(COLUMNS.get(name, name) for name in shown)]
     if not settings:
         header, rows = [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]

@@ -8,6 +8,8 @@ import re
 from benchbench.core.model import Frozen, JsonValue, canonical_json, dump_declared
 from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, TrainSpec
 
+_CONTENT = ("architecture", "discriminator", "replace", "data", "train")
+
 
 class Setting(Frozen):
     """One swept field and the value it has in a cell."""
@@ -31,9 +33,11 @@ class Cell(Frozen):
     """
 
     variant: str
+    variant_group: str | None = None
     seed: int = 0
     settings: tuple[Setting, ...] = ()
     architecture: ArchitectureSpec
+    discriminator: ArchitectureSpec | None = None
     replace: tuple[ReplaceSpec, ...] = ()
     data: DataSpec | None = None
     train: TrainSpec | None = None
@@ -44,7 +48,7 @@ class Cell(Frozen):
         said = dump_declared(self)
         content: JsonValue = {
             "seed": self.seed,
-            **{key: said[key] for key in ("architecture", "replace", "data", "train") if key in said},
+            **{key: said[key] for key in _CONTENT if key in said},
         }
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:10]
 
@@ -60,9 +64,9 @@ class Cell(Frozen):
 
     @property
     def group(self) -> str:
-        """What must be equal for two cells to be compared: everything swept but the variant itself."""
-        shared = (setting for setting in self.settings if not setting.key.startswith("variant."))
-        return ", ".join(str(setting) for setting in shared)
+        """What must be equal for two cells to be compared: everything swept, and the variants' group."""
+        shared = (str(setting) for setting in self.settings if not setting.key.startswith("variant."))
+        return ", ".join([*([self.variant_group] if self.variant_group else []), *shared])
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -30,11 +30,21 @@ Stages = Mapping[str, tuple[str, ...]]
 
 
 class InputSpec(Frozen):
-    """Shape and kind of one example input; values are standard normal, or indices below `high`."""
+    """Shape and kind of one example input.
+
+    Attributes:
+        shape: batch first.
+        dtype: float32 is drawn as `values` says, int64 are indices in 0..high-1, bool is all true.
+        high: how many indices there are.
+        values: standard normal, or a label map: 1 in one of the channels (dimension 1) and 0 in the others.
+        place: where it goes in the call, see core/arguments.py; "" is the next positional argument.
+    """
 
     shape: tuple[int, ...]
-    dtype: Literal["float32", "int64"] = "float32"
+    dtype: Literal["float32", "int64", "bool"] = "float32"
     high: int | None = None
+    values: Literal["normal", "one_hot"] = "normal"
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,9 @@ class Architecture:
         stages: stage name -> module paths or globs, the words of its paper.
         inputs: options -> example inputs.
         parameters: options -> the exact parameter count, from the definition alone.
+        output: options -> shape of what it makes of `inputs`; None where it is no single tensor.
+        size_multiple: options -> what height and width of an image-like input must be multiples of; None
+            where `inputs` is the only size that it takes.
         paper: where the definition stands.
     """
 
@@ -56,20 +69,26 @@ class Architecture:
     inputs: Callable[[Any], tuple[InputSpec, ...]]
     parameters: Callable[[Any], int] | None = None
     paper: Paper | None = None
+    output: Callable[[Any], tuple[int, ...]] | None = None
+    size_multiple: Callable[[Any], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """One way to exchange a layer.
+    """One way to exchange a layer, or to change a whole network.
 
     Attributes:
         options: its options.
         build: (layer, options) -> a module of the same input and output shape. Raises
             NotReplaceableError, with the reason, for a layer it declines.
+        network: for a change that no layer can make alone: (module, its example inputs, options) -> one
+            record per layer that was changed in place. Raises ReplacementError where the network cannot
+            follow. One of `build` and `network` is given.
     """
 
     options: type[Options]
-    build: Callable[[nn.Module, Any], nn.Module]
+    build: Callable[[nn.Module, Any], nn.Module] | None = None
+    network: Callable[[nn.Module, Sequence[InputSpec], Any], Sequence[LayerReplacement]] | None = None
 
 
 class ImageSet(Protocol):
@@ -106,17 +125,23 @@ class Source:
 
 @dataclass(slots=True)
 class Subject:
-    """A built module with its inputs; it never leaves its process and is never stored."""
+    """A built module with its inputs; it never leaves its process and is never stored.
+
+    `places` says where each input goes in the call (core/arguments.py); empty means all positional.
+    `discriminator` is the network that it is trained against, where the suite declares one.
+    """
 
     name: str
     module: nn.Module
     inputs: tuple[torch.Tensor, ...]
+    places: tuple[str, ...] = ()
     stages: Stages = field(default_factory=dict)
     cell: Cell | None = None
     checkpoint: Path | None = None
     replacements: tuple[LayerReplacement, ...] = ()
     build_s: float = 0.0
     load_s: float = 0.0
+    discriminator: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +219,16 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One measure: `per_cell` looks at a subject alone, `comparison` at several side by side."""
+    """One measure: `per_cell` looks at a subject alone, `comparison` at several side by side.
+
+    One that needs the `structure` alone is right on the meta device, whatever the weights are: it is
+    taken without memory and without training.
+    """
 
     options: type[Options]
     per_cell: Callable[[Subject, Any, MeasureContext], Measured] | None = None
     comparison: Comparison | None = None
+    needs: Literal["structure", "weights"] = "weights"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,32 +17,32 @@ from benchbench.core.errors import (
 from benchbench.core.model import JsonValue, canonical_json, dump_declared
 from benchbench.core.overrides import set_value
 from benchbench.core.resolve import (
-    architecture_of,
     check_architecture,
     check_data,
     check_known,
     check_replace,
     check_train,
+    networks_of,
     told_at,
     validated,
 )
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import ArchitectureSpec, DataSpec, Suite, TrainSpec, Variant
 
-_SWEPT_PARTS = ("architecture", "variant", "data", "train")
-_VARIANT_PARTS = ("architecture", "replace")
+_SWEPT_PARTS = ("architecture", "discriminator", "variant", "data", "train")
+_VARIANT_PARTS = ("architecture", "discriminator", "replace")
 
 
 def expand(suite: Suite, *, only: str | None = None, sources: SourceMap | None = None) -> tuple[Cell, ...]:
     """The cells of a suite: settings outermost, in the order of its matrix, and variants inside.
 
-    Cells that are compared with one another (equal `Cell.group`) are therefore adjacent. A matrix
-    key is `seed`, `variant`, or a dotted path below `architecture`, `variant`, `data` or `train`.
-    A variant that lacks the field of a `variant.*` sweep (a baseline replaces nothing) is there once.
+    A matrix key is `seed`, `variant`, or a dotted path below `architecture`, `discriminator`,
+    `variant`, `data` or `train`. A variant that lacks the field of a `variant.*` sweep (a baseline
+    replaces nothing) is there once.
 
     Args:
         suite: what was declared.
-        only: a glob over a cell's id, label or variant; keeps the cells that match.
+        only: a glob over a cell's id, label, variant or group; keeps the cells that match.
         sources: where each part was said; without it an error names the key alone.
 
     Raises:
@@ -87,8 +87,11 @@ def _cell(suite: Suite, name: str, settings: tuple[Setting, ...], sources: Sourc
     raw: dict[str, JsonValue] = {
         "architecture": dump_declared(suite.architecture),
         "variant": dump_declared(suite.variants[name]),
-        **({"data": dump_declared(suite.data)} if suite.data else {}),
-        **({"train": dump_declared(suite.train)} if suite.train else {}),
+        **{
+            part: dump_declared(declared)
+            for part in ("discriminator", "data", "train")
+            if (declared := getattr(suite, part)) is not None
+        },
     }
     seed = 0
     for setting in settings:
@@ -101,11 +104,19 @@ def _cell(suite: Suite, name: str, settings: tuple[Setting, ...], sources: Sourc
     parts = {key: value for key, value in raw.items() if isinstance(value, dict)}
     variant = validated(Variant, parts["variant"], sources, place)
     architecture = validated(ArchitectureSpec, parts["architecture"], sources, place)
+    against = (
+        validated(ArchitectureSpec, parts["discriminator"], sources, place)
+        if "discriminator" in parts
+        else None
+    )
+    networks = networks_of(architecture, against, variant, sources, place)
     return Cell(
         variant=name,
+        variant_group=variant.group,
         seed=seed,
         settings=settings,
-        architecture=architecture_of(architecture, variant, sources, place),
+        architecture=networks["generator"],
+        discriminator=networks.get("discriminator"),
         replace=variant.replace,
         data=validated(DataSpec, parts["data"], sources, place) if "data" in parts else None,
         train=validated(TrainSpec, parts["train"], sources, place) if "train" in parts else None,
@@ -146,11 +157,12 @@ def _check_key(suite: Suite, key: str, sources: SourceMap) -> None:
         meant = match if match in (None, "seed") or not rest else f"{match}.{rest}"
         raise UnknownNameError(
             f"unknown matrix key '{key}'",
-            expected="seed, variant, or a field below architecture, variant, data or train (train.steps)",
+            expected="seed, variant, or a field below architecture, discriminator, variant, data or train "
+            "(train.steps)",
             fix=f"did you mean '{meant}'?" if meant and meant != key else None,
             where=sources.at(place),
         )
-    if head in ("data", "train") and getattr(suite, head) is None:
+    if head in ("discriminator", "data", "train") and getattr(suite, head) is None:
         raise SuiteError(
             f"'{key}' is swept, but the suite has no '{head}'",
             fix=f"declare `{head}:`, or remove matrix.{key}",
@@ -191,9 +203,13 @@ def _check_value(suite: Suite, setting: Setting, sources: SourceMap, place: Plac
 
 
 def _check_cell(cell: Cell, at: SourceMap) -> None:
-    check_architecture(cell.architecture, at, ())
+    networks = {"generator": cell.architecture}
+    if cell.discriminator is not None:
+        networks["discriminator"] = cell.discriminator
+    for network in networks.values():
+        check_architecture(network, at, ())
     for spec in cell.replace:
-        check_replace(spec, cell.architecture, at, ())
+        check_replace(spec, networks, at, ())
     if cell.data is not None:
         check_data(cell.data, at, ())
     if cell.train is not None:
@@ -229,17 +245,20 @@ def _check_distinct(suite: Suite, cells: Iterable[Cell], sources: SourceMap) -> 
 def _select(cells: list[Cell], only: str | None) -> tuple[Cell, ...]:
     if only is None:
         return tuple(cells)
-    chosen = tuple(
-        cell for cell in cells if any(fnmatchcase(text, only) for text in (cell.id, cell.label, cell.variant))
-    )
+    chosen = tuple(cell for cell in cells if any(fnmatchcase(text, only) for text in _names(cell)))
     if not chosen:
-        names = [text for cell in cells for text in (cell.variant, cell.label, cell.id)]
+        names = [text for cell in cells for text in _names(cell)]
         match = nearest(only, names)
         raise UnknownNameError(
             f"no cell matches '{only}'",
-            expected="a glob over variant, label or id of: "
+            expected="a glob over variant, label, group or id of: "
             + ", ".join(f"{cell.label} ({cell.id})" for cell in cells),
             fix=f"did you mean '{match}'?" if match else None,
             where=Location(f"--only {only}"),
         )
     return chosen
+
+
+def _names(cell: Cell) -> tuple[str, ...]:
+    group = (cell.variant_group,) if cell.variant_group else ()
+    return (cell.variant, cell.label, *group, cell.id)

@@ -103,7 +103,7 @@ class LayerReplacement(Frozen):
 
 
 class LayerCount(Frozen):
-    """Cost of one layer at the stated input; MACs by the contract in docs/macs.md."""
+    """Cost of one layer at the stated input; MACs and activation memory by the contract in docs/macs.md."""
 
     path: str
     kind: str
@@ -112,6 +112,7 @@ class LayerCount(Frozen):
     macs: int = 0
     macs_output_size: int = 0
     elementwise: dict[str, int] = {}
+    peak_activation_bytes: int = 0
     output_shape: tuple[int, ...] = ()
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from benchbench.core.arguments import assemble
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-# nn.Module's own tables: what they hold is exchanged by name.
-_SWAPPED = {"_parameters", "_buffers", "_modules"}
-
 
 def holds_plain_tensors(module: nn.Module) -> bool:
-    """Whether a submodule keeps tensors that are neither parameters nor buffers."""
+    """Whether a submodule keeps tensors that are neither parameters nor buffers.
+
+    A weight that torch's own hooks (weight or spectral norm) compute anew before each pass is none of them.
+    """
+    from torch import nn
+
+    # What every module has: parameters, buffers and submodules, which are exchanged by name, and hooks.
+    usual = frozenset(vars(nn.Module()))
     return any(
-        _has_tensor(value)
+        _has_tensor(value) and name not in _recomputed(part)
         for part in module.modules()
         for name, value in vars(part).items()
-        if name not in _SWAPPED
+        if name not in usual
     )
 
 
@@ -34,8 +40,10 @@ def meta_state(module: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def run_on_meta(module: nn.Module, *inputs: torch.Tensor) -> Any:
+def run_on_meta(module: nn.Module, *inputs: torch.Tensor, places: Sequence[str] = ()) -> Any:
     """What `module` returns for `inputs`, on meta; the module itself is left as it was.
+
+    `places` says where each input goes in the call (core/arguments.py); empty means all positional.
 
     Raises:
         Exception: whatever the forward pass raises, a shape that does not fit first of all.
@@ -43,8 +51,8 @@ def run_on_meta(module: nn.Module, *inputs: torch.Tensor) -> Any:
     import torch
 
     with state_restored(module), torch.no_grad(), torch.device("meta"):
-        arguments = tuple(torch.empty_like(each, device="meta") for each in inputs)
-        return torch.func.functional_call(module, meta_state(module), arguments)
+        args, kwargs = assemble([torch.empty_like(each, device="meta") for each in inputs], places)
+        return torch.func.functional_call(module, meta_state(module), args, kwargs)
 
 
 @contextmanager
@@ -70,6 +78,11 @@ def state_restored(module: nn.Module) -> Iterator[None]:
         for part, before in attributes:
             vars(part).clear()
             vars(part).update(before)
+
+
+def _recomputed(part: nn.Module) -> set[str]:
+    hooks: list[Any] = list(part._forward_pre_hooks.values())
+    return {hook.name for hook in hooks if type(hook).__module__.startswith("torch.nn.utils.")}
 
 
 def _has_tensor(value: object, depth: int = 2) -> bool:

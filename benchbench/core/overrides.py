@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 import yaml
 
+from benchbench.core import registry
 from benchbench.core.errors import Location, OptionError, UnknownNameError, unknown_name
 from benchbench.core.model import JsonValue
+from benchbench.core.plain_yaml import read_plain
 from benchbench.core.source_map import Place, SourceMap, dotted
 
 # What `architecture: resnet` is short for, by the key that it stands under.
-_SHORT_FOR = {"architecture": "name", "with": "name", "data": "source"}
+_SHORT_FOR = {"architecture": "name", "discriminator": "name", "with": "name", "data": "source"}
 
 
 class Document:
@@ -54,20 +56,48 @@ class Document:
     def apply_profile(self, name: str) -> None:
         """Apply what the suite declares under `profiles.<name>`.
 
+        `full` is the suite as it stands, `static` what needs neither weights nor training, and
+        `latency` the same with the suite's latency; a suite may declare its own under these names.
+
         Raises:
-            UnknownNameError: the suite has no such profile; `full` needs no declaration.
+            UnknownNameError: the suite has no such profile.
             OptionError: a path in it leads nowhere.
         """
         profiles = self.raw.get("profiles")
         declared = profiles if isinstance(profiles, dict) else {}
+        if name not in declared and name in ("static", "latency"):
+            _leave_untrained(self.raw, timed=name == "latency")
+            return
         if name not in declared and name != "full":
             raise unknown_name(
-                "profile", name, {*declared, "full"}, where=Location(self.sources.path, key="profiles")
+                "profile",
+                name,
+                {*declared, "full", "static", "latency"},
+                where=Location(self.sources.path, key="profiles"),
             )
         changes = declared.get(name)
         # Anything else than a mapping is told by the suite's own validation.
         for path, value in changes.items() if isinstance(changes, dict) else ():
             self.set(path, value, where=self.sources.at(("profiles", name, path)))
+
+
+def _leave_untrained(raw: dict[str, JsonValue], *, timed: bool) -> None:
+    for key in ("train", "data"):
+        raw.pop(key, None)
+    if isinstance(sweeps := raw.get("matrix"), dict):
+        trained = ("seed", "train", "data")
+        raw["matrix"] = {key: values for key, values in sweeps.items() if key.split(".")[0] not in trained}
+    measures = raw.get("measure")
+    if not isinstance(measures, list):
+        return
+    kept = [entry for entry in measures if _needs_no_training(_measure_name(entry), timed=timed)]
+    raw["measure"] = kept or ["parameters", "macs"]
+
+
+def _needs_no_training(name: str, *, timed: bool) -> bool:
+    # An unknown name stays, and is told by the suite's own check.
+    is_static = name not in registry.MEASURES or registry.MEASURES.load(name).needs == "structure"
+    return is_static or (timed and name == "latency")
 
 
 def parse_override(text: str) -> tuple[str, JsonValue]:
@@ -83,7 +113,7 @@ def parse_override(text: str) -> tuple[str, JsonValue]:
             f"'{text}' sets nothing", expected="key=value, for example train.steps=50", where=where
         )
     try:
-        value = yaml.safe_load(written)
+        value = read_plain(written)
         # Refuses dates, infinities and lists that contain themselves.
         json.dumps(value, allow_nan=False)
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):

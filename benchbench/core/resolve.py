@@ -20,7 +20,15 @@ from benchbench.core.model import (
     parse_options,
 )
 from benchbench.core.source_map import Place, SourceMap
-from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, Suite, TrainSpec, Variant
+from benchbench.core.suite import (
+    EVERYWHERE,
+    ArchitectureSpec,
+    DataSpec,
+    ReplaceSpec,
+    Suite,
+    TrainSpec,
+    Variant,
+)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _PLACEHOLDERS = ("cell", "variant", "seed")
@@ -43,13 +51,17 @@ def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
     """
     where = sources or SourceMap(f"suite '{suite.name}'")
     check_architecture(suite.architecture, where, ("architecture",))
+    if suite.discriminator is not None:
+        check_architecture(suite.discriminator, where, ("discriminator",))
     for name, variant in suite.variants.items():
         place: Place = ("variants", name)
-        merged = architecture_of(suite.architecture, variant, where, (*place, "architecture"))
+        networks = networks_of(suite.architecture, suite.discriminator, variant, where, place)
         if variant.architecture:
-            check_architecture(merged, where, (*place, "architecture"))
+            check_architecture(networks["generator"], where, (*place, "architecture"))
+        if variant.discriminator:
+            check_architecture(networks["discriminator"], where, (*place, "discriminator"))
         for index, spec in enumerate(variant.replace):
-            check_replace(spec, merged, where, (*place, "replace", index))
+            check_replace(spec, networks, where, (*place, "replace", index))
     _check_variant_names(suite, where)
     if suite.data is not None:
         check_data(suite.data, where, ("data",))
@@ -58,21 +70,38 @@ def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
     _check_measures(suite, where)
 
 
-def architecture_of(
-    spec: ArchitectureSpec, variant: Variant, sources: SourceMap, place: Place
-) -> ArchitectureSpec:
-    """The suite's architecture with a variant's changes: other options, or another name altogether.
+def networks_of(
+    architecture: ArchitectureSpec,
+    discriminator: ArchitectureSpec | None,
+    variant: Variant,
+    sources: SourceMap,
+    place: Place,
+) -> dict[str, ArchitectureSpec]:
+    """The suite's networks with a variant's changes, by `generator` and, where there is one, `discriminator`.
 
     Raises:
         SuiteError: together they are no architecture.
     """
-    if not variant.architecture:
+    found = {
+        "generator": _changed(architecture, variant.architecture, sources, (*place, "architecture")),
+        "discriminator": _changed(
+            discriminator, variant.discriminator or {}, sources, (*place, "discriminator")
+        ),
+    }
+    return {network: spec for network, spec in found.items() if spec is not None}
+
+
+def _changed(
+    spec: ArchitectureSpec | None, changes: Mapping[str, JsonValue], sources: SourceMap, place: Place
+) -> ArchitectureSpec | None:
+    """Other options, or another architecture altogether where the changes name one."""
+    if not changes:
         return spec
-    if "name" in variant.architecture or "import" in variant.architecture:
-        return validated(ArchitectureSpec, variant.architecture, sources, place)
+    if spec is None or "name" in changes or "import" in changes:
+        return validated(ArchitectureSpec, changes, sources, place)
     base = dump_declared(spec)
-    changed: dict[str, JsonValue] = {**base, **variant.architecture}
-    arguments = variant.architecture.get("kwargs")
+    changed: dict[str, JsonValue] = {**base, **changes}
+    arguments = changes.get("kwargs")
     if isinstance(arguments, dict):
         changed["kwargs"] = {**base.get("kwargs", {}), **arguments}
     return validated(ArchitectureSpec, changed, sources, place)
@@ -102,10 +131,17 @@ def check_architecture(spec: ArchitectureSpec, sources: SourceMap, place: Place)
 
 
 def check_replace(
-    spec: ReplaceSpec, architecture: ArchitectureSpec, sources: SourceMap, place: Place
+    spec: ReplaceSpec, networks: Mapping[str, ArchitectureSpec], sources: SourceMap, place: Place
 ) -> None:
-    """Check the stages that a replacement names, the replacement's name and its options."""
-    known = stages_of(architecture)
+    """Check the network and the stages that a replacement names, the replacement's name and its options."""
+    if spec.network not in networks:
+        raise SuiteError(
+            "the suite declares no discriminator to replace layers of",
+            fix="add `discriminator: NAME` beside `architecture`",
+            where=sources.at((*place, "network")),
+        )
+    architecture = networks[spec.network]
+    known = stages_of(architecture) if spec.stages != EVERYWHERE else None
     for index, stage in enumerate(spec.stages if known is not None else ()):
         if stage not in (known or ()):
             raise unknown_name(

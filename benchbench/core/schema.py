@@ -8,13 +8,14 @@ from typing import Protocol, TypeVar
 from pydantic import JsonValue
 
 from benchbench.core import registry
+from benchbench.core.expectation import PRINTED
 from benchbench.core.model import Options
-from benchbench.core.suite import Suite
+from benchbench.core.suite import Collection, Suite
 
 Schema = dict[str, JsonValue]
 
 _TEXT: Schema = {"type": "string"}
-_SWEPT = r"^(architecture|variant|data|train)\..+$"
+_SWEPT = r"^(architecture|discriminator|variant|data|train)\..+$"
 
 
 class _Brings(Protocol):
@@ -56,15 +57,24 @@ def suite_schema() -> Schema:
         ],
     )
     definitions["MeasureSpec"] = _any_of(_measures(brought))
-    definitions["Expectation"] = _or(definitions["Expectation"], {"type": "number"})
+    printed: Schema = {"type": "string", "pattern": f"^{PRINTED.pattern}$"}
+    figure: Schema = {"anyOf": [{"type": "number"}, printed]}
+    said = definitions["Expectation"]["properties"]
+    assert isinstance(said, dict)
+    said["value"] = figure
+    definitions["Expectation"] = _or(definitions["Expectation"], figure)
     _allow_one_replacement(definitions["Variant"])
     definitions["Variant"] = _or(definitions["Variant"], {"type": "null"})
     properties: dict[str, Schema] = schema["properties"]
     properties["matrix"] = _matrix(properties["matrix"])
+    del schema["$defs"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
-        "title": "A benchbench suite",
+        "title": "A benchbench suite, or a file that lists several",
+        "type": "object",
+        "if": {"required": ["include"]},
+        "then": Collection.model_json_schema(),
+        "else": schema,
         "$defs": {**definitions, **brought},
     }
 

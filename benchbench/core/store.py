@@ -21,6 +21,7 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
+from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate
 from benchbench.core.environment import Environment
 from benchbench.core.errors import Location, StoreError
@@ -184,11 +185,22 @@ class RunStore:
             for addendum in _parse(path, Addenda).results:
                 known = results.get(addendum.cell.id)
                 results[addendum.cell.id] = known.merged(addendum) if known else addendum
-        order = {name: rank for rank, name in enumerate(table.suite.variants)}
-        ordered = sorted(
-            results.values(), key=lambda each: (each.cell.group, order.get(each.cell.variant, len(order)))
-        )
+        ordered = sorted(results.values(), key=lambda each: _rank(each.cell, table.suite))
         return table.model_copy(update={"results": tuple(ordered), "folder": str(self.folder)})
+
+
+def _rank(cell: Cell, suite: Suite) -> tuple[tuple[int, ...], int, int]:
+    # As `expand` has them: settings outermost, in the order of the matrix; then groups, then variants.
+    swept = {setting.key: setting.value for setting in cell.settings}
+    places = tuple(
+        values.index(swept[key]) if key in swept and swept[key] in values else len(values)
+        for key, values in suite.matrix.items()
+        if key != "variant" and not key.startswith("variant.")
+    )
+    groups = list(dict.fromkeys(variant.group for variant in suite.variants.values()))
+    group = groups.index(cell.variant_group) if cell.variant_group in groups else len(groups)
+    names = list(suite.variants)
+    return places, group, names.index(cell.variant) if cell.variant in names else len(names)
 
 
 def new_run_id(now: datetime | None = None) -> str:

@@ -15,8 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from benchbench.core.expectation import Expectation
 from benchbench.core.model import Frozen, JsonValue, OneOrMore
 
+Profile = Literal["quick", "full", "paper", "static", "latency"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60)]
 # Strict number by number, since pydantic's strict mode takes no list for a tuple behind a validator.
 Shape = tuple[Annotated[int, Strict(), Field(gt=0)], ...]
@@ -50,6 +52,10 @@ class Reference(Frozen):
     def options(self) -> dict[str, JsonValue]:
         """The keys beside the name."""
         return dict(self.__pydantic_extra__ or {})
+
+
+# Every stage: what a replacement takes that names none.
+EVERYWHERE = ("*",)
 
 
 class ArchitectureSpec(Frozen):  # type: ignore[no-redef]  # the plugin takes `kwargs` for **kwargs
@@ -107,19 +113,26 @@ class ArchitectureSpec(Frozen):  # type: ignore[no-redef]  # the plugin takes `k
 
 
 class ReplaceSpec(Frozen):
-    """Which layers to exchange, and by what."""
+    """Which layers to exchange, and by what; of the generator unless `network` says otherwise."""
 
-    stages: OneOrMore[str]
+    stages: OneOrMore[str] = EVERYWHERE
     replacement: Annotated[Reference, Field(alias="with")]
     layers: OneOrMore[str] = ("*",)
+    network: Literal["generator", "discriminator"] = "generator"
 
 
 class Variant(Frozen):
-    """One form of the architecture; an empty one is the network as published."""
+    """One form of the architecture; an empty one is the network as published.
+
+    Variants of one `group` are compared with one another, and the first of a group is its baseline,
+    unless the suite names another one of it. Those without a group are one group of their own.
+    """
 
     title: str | None = None
     note: str | None = None
+    group: Annotated[str | None, StringConstraints(min_length=1, max_length=60)] = None
     architecture: dict[str, JsonValue] = {}
+    discriminator: dict[str, JsonValue] | None = None
     replace: Annotated[tuple[ReplaceSpec, ...], BeforeValidator(_as_tuple)] = ()
 
 
@@ -190,18 +203,6 @@ class MeasureSpec(Frozen):
         return dict(self.__pydantic_extra__ or {})
 
 
-class Expectation(Frozen):
-    """A figure as printed in the paper, with what must be said beside it."""
-
-    value: Annotated[float, Strict()]
-    note: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_number(cls, value: object) -> object:
-        return value if isinstance(value, (dict, Expectation)) else {"value": value}
-
-
 class Paper(Frozen):
     """The publication that a suite reproduces."""
 
@@ -212,6 +213,15 @@ class Paper(Frozen):
     note: str | None = None
 
 
+class Collection(Frozen):
+    """Several suites under one name: files, relative to the one that lists them."""
+
+    name: Name
+    title: str | None = None
+    description: str | None = None
+    include: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class Suite(Frozen):
     """A whole suite, as declared. `core/suite_file.py` reads one from YAML."""
 
@@ -220,6 +230,7 @@ class Suite(Frozen):
     description: str | None = None
     paper: Paper | None = None
     architecture: ArchitectureSpec
+    discriminator: ArchitectureSpec | None = None
     variants: Annotated[dict[Name, Variant], Field(min_length=1)] = {"baseline": Variant()}
     baseline: str | None = None
     matrix: dict[str, Annotated[tuple[JsonValue, ...], BeforeValidator(_as_tuple)]] = {}
@@ -228,12 +239,18 @@ class Suite(Frozen):
     measure: Annotated[tuple[MeasureSpec, ...], Field(min_length=1)]
     timeout_s: Annotated[float | None, Strict(), Field(gt=0)] = None
     expect: dict[str, dict[str, Expectation]] = {}
-    profiles: dict[Literal["quick", "full"], dict[str, JsonValue]] = {}
+    profiles: dict[Profile, dict[str, JsonValue]] = {}
 
     @property
     def baseline_variant(self) -> str:
-        """The variant that the others are compared with: named, or the first."""
+        """The variant that the suite's others are compared with: named, or the first."""
         return self.baseline or next(iter(self.variants))
+
+    def baseline_of(self, variant: str) -> str:
+        """The variant that `variant` is compared with: the suite's, if of its group, or the group's first."""
+        group = self.variants[variant].group if variant in self.variants else None
+        members = [name for name, each in self.variants.items() if each.group == group]
+        return self.baseline if self.baseline is not None and self.baseline in members else members[0]
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import yaml
 
@@ -13,11 +12,10 @@ from benchbench.core.errors import Location, SuiteError
 from benchbench.core.expand import expand
 from benchbench.core.model import JsonValue
 from benchbench.core.overrides import Document
+from benchbench.core.plain_yaml import PlainLoader, read_plain
 from benchbench.core.resolve import check, validated
 from benchbench.core.source_map import SourceMap, map_lines
-from benchbench.core.suite import Suite
-
-Profile = Literal["quick", "full"]
+from benchbench.core.suite import Collection, Profile, Suite
 
 
 def load_suite(path: str | Path, *, overrides: Sequence[str] = (), profile: Profile | None = None) -> Suite:
@@ -36,12 +34,53 @@ def load_suite(path: str | Path, *, overrides: Sequence[str] = (), profile: Prof
         BenchbenchError: a registered module that cannot be imported.
     """
     document = read_document(Path(path))
+    if "include" in document.raw:
+        raise SuiteError(
+            "this file lists several suites",
+            expected="one suite",
+            fix="use load_suites, or `benchbench run`",
+            where=document.sources.at(("include",)),
+        )
     suite = _suite(document, overrides=overrides, profile=profile)
     for other in suite.profiles:
         if other != profile:
             # So that a fault in a profile shows when it is written, not when it is first asked for.
             _suite(document, overrides=(), profile=other)
     return suite
+
+
+def load_suites(
+    path: str | Path, *, overrides: Sequence[str] = (), profile: Profile | None = None
+) -> tuple[tuple[Path, Suite], ...]:
+    """The suite in a file, or all those that it lists under `include`, each with its own file.
+
+    Args:
+        path: the file.
+        overrides: as `load_suite`; for every suite.
+        profile: as `load_suite`; for every suite.
+
+    Raises:
+        SuiteError: as `load_suite`, or a file that is listed twice or lists others itself.
+        UnknownNameError, OptionError, BenchbenchError: as `load_suite`.
+    """
+    path = Path(path)
+    document = read_document(path)
+    if "include" not in document.raw:
+        return ((path, load_suite(path, overrides=overrides, profile=profile)),)
+    listed = validated(Collection, document.raw, document.sources, ())
+    for index, name in enumerate(listed.include):
+        where = document.sources.at(("include", index))
+        if name in listed.include[:index]:
+            raise SuiteError(f"'{name}' is listed twice", fix="remove one of them", where=where)
+        if not (path.parent / name).is_file():
+            raise SuiteError(
+                f"there is no '{name}'",
+                expected=f"a suite's file, relative to {path.parent or Path()}",
+                fix=_what_is_near(path.parent / name),
+                where=where,
+            )
+    files = [path.parent / name for name in listed.include]
+    return tuple((file, load_suite(file, overrides=overrides, profile=profile)) for file in files)
 
 
 def _suite(document: Document, *, overrides: Sequence[str], profile: str | None) -> Suite:
@@ -64,11 +103,11 @@ def read_document(path: Path) -> Document:
     text = _read_text(path)
     where = Location(str(path))
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=PlainLoader)
         if node is None:
             raise SuiteError("the file is empty", expected="a suite", fix=_HOW_TO_START, where=where)
         sources = map_lines(node, str(path))
-        raw: JsonValue = yaml.safe_load(text)
+        raw: JsonValue = read_plain(text)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, path) from None
     except yaml.reader.ReaderError as error:

@@ -30,10 +30,8 @@ def write_answer(view: ReportView) -> tuple[tuple[Sentence, ...], tuple[str, ...
     A caution that every measured line shares is said once.
     """
     rows = [row for row in view.summary if row.level == "line"]
-    references = {
-        (row.line.run, row.line.settings): row for row in rows if row.is_baseline and row.failure is None
-    }
-    sentences = [_sentence(row, references.get((row.line.run, row.line.settings))) for row in rows]
+    references = {row.line.compared_with: row for row in rows if row.is_baseline and row.failure is None}
+    sentences = [_sentence(row, references.get(row.line.compared_with)) for row in rows]
     measured = [each for each, row in zip(sentences, rows, strict=True) if row.failure is None]
     common = [
         caution

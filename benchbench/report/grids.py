@@ -29,7 +29,9 @@ SHOWN_TIMES = 2
 _NONE = Item(MISSING)
 _VERDICTS: dict[Verdict, tuple[str, Mark]] = {
     "equal": ("✓ equal", "good"),
+    "as printed": ("✓ rounds to it", "good"),
     "differs": ("✗ differs", "bad"),
+    "explained": ("≠ see the note", ""),
     "other machine": ("other machine", "quiet"),
     "within interval": ("within our interval", "quiet"),
     "outside interval": ("≠ outside our interval", ""),
@@ -50,6 +52,26 @@ def summary_grid(view: ReportView, notes: Notes) -> Grid:
         (Column(heading("MACs", unit)), lambda row: _count(row, row.macs, papers, notes, factor=factor)),
         (Column("fewer MACs"), _ratio),
     ]
+    if any(row.total_parameters for row in view.summary):
+        columns += [
+            (
+                Column("discriminator", detail="parameters"),
+                lambda row: _count(row, row.discriminator_parameters, papers, notes, factor=1.0),
+            ),
+            (
+                Column("both", detail="parameters"),
+                lambda row: _count(row, row.total_parameters, papers, notes, factor=1.0),
+            ),
+        ]
+    if any(row.peak_activation for row in view.summary):
+        peaks = [row.peak_activation.value if row.peak_activation else None for row in view.summary]
+        bytes_factor, bytes_unit = choose_scale(peaks, "B")
+        columns.append(
+            (
+                Column(heading("activations", bytes_unit), detail="peak"),
+                lambda row: _count(row, row.peak_activation, papers, notes, factor=bytes_factor),
+            )
+        )
     for position, key in enumerate(view.times[:SHOWN_TIMES]):
         columns += _time_columns(view, position, key, notes)
     for position, quality in enumerate(view.qualities):
@@ -114,13 +136,14 @@ def paper_grid(rows: Sequence[PaperRow], notes: Notes) -> Grid:
     for row in rows:
         text, mark = _VERDICTS[row.verdict]
         ours = row.ours
+        said = notes.number(row.note) if row.note else ()
         made.append(
             Row(
                 (
                     Item(row.label),
                     Item(title(row.measure), detail=ours.setting if ours else ""),
                     _ours(ours),
-                    Item(exact(row.paper, row.unit), notes=notes.number(row.note) if row.note else ()),
+                    Item(row.printed or exact(row.paper, row.unit), notes=said),
                     Item(signed_percent(row.difference)) if row.difference is not None else _NONE,
                     Item(text, mark=mark),
                 )
@@ -185,11 +208,17 @@ def _count(
     text = exact(figure.value, figure.unit) if factor == 1.0 else significant(figure.value / factor, 4)
     flags = notes.number(*map(explain_flag, figure.flags))
     paper = papers.get((row.label, figure.name)) if row.level == "line" else None
-    if paper is None or paper.verdict not in ("equal", "differs"):
+    if paper is None or paper.verdict not in ("equal", "as printed", "differs", "explained"):
         return Item(text, notes=flags)
     if paper.verdict == "equal":
         return Item(text, "✓ paper", flags, "good")
-    return Item(text, f"✗ paper {exact(paper.paper, paper.unit)}", flags, "bad")
+    printed = paper.printed or exact(paper.paper, paper.unit)
+    if paper.verdict == "as printed":
+        return Item(text, f"✓ paper {printed}", flags, "good")
+    noted = (*flags, *(notes.number(paper.note) if paper.note else ()))
+    if paper.verdict == "explained":
+        return Item(text, f"≠ paper {printed}", noted)
+    return Item(text, f"✗ paper {printed}", noted, "bad")
 
 
 def _change(row: SummaryRow) -> Item:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from benchbench.core.expectation import Expectation
 from benchbench.core.measurement import CellResult, Measurement, ResultTable
-from benchbench.core.suite import Expectation
 
 Value = str | float | int | None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,12 @@ from benchbench.core.model import parse_options
 from benchbench.core.registry import MEASURES, RECIPES
 from benchbench.core.suite import MeasureSpec
 from benchbench.runner.jobs import CellJob, explain_failure
-from benchbench.runner.subjects import build_subject, declared_checkpoint, open_data
+from benchbench.runner.subjects import (
+    build_discriminator,
+    build_subject,
+    declared_checkpoint,
+    open_data,
+)
 from benchbench.training.loop import TrainingOutcome, train
 from benchbench.training.options import LoopOptions
 from benchbench.training.progress import say_on_stderr
@@ -51,13 +56,36 @@ def execute_cell(job: CellJob) -> CellResult:
     return result.model_copy(update={"phases": tuple(phases)})
 
 
+def needs_structure_alone(cell: Cell, measures: Sequence[MeasureSpec]) -> bool:
+    """Whether the cell can be measured on the meta device: nothing of it depends on weights.
+
+    Somebody's own model is always built for real: its constructor may look at what it made.
+    """
+    networks = [each for each in (cell.architecture, cell.discriminator) if each is not None]
+    alone = [MEASURES.load(spec.name) for spec in measures]
+    return (
+        cell.train is None
+        and all(network.name is not None for network in networks)
+        and all(measure.needs == "structure" for measure in alone if measure.per_cell is not None)
+    )
+
+
 def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Subject, CellResult]:
     cell, folder = job.cell, Path(job.folder)
     folders = [Path(each) for each in job.import_folders]
     started = time.perf_counter()
-    subject = build_subject(cell, checkpoint=declared_checkpoint(cell), folders=folders)
+    device = "meta" if needs_structure_alone(cell, job.measures) else None
+    subject = build_subject(cell, checkpoint=declared_checkpoint(cell), folders=folders, device=device)
+    subject.discriminator = build_discriminator(cell, folders=folders, device=device)
     phases.append(_phase("build", time.perf_counter() - started))
-    result = result.model_copy(update={"replacements": subject.replacements})
+    exchanged = subject.replacements
+    if subject.discriminator is not None:
+        # Paths of both networks in one list would be taken for one network's.
+        exchanged += tuple(
+            each.model_copy(update={"path": f"discriminator: {each.path}"})
+            for each in subject.discriminator.replacements
+        )
+    result = result.model_copy(update={"replacements": exchanged})
     if cell.train is None or cell.train.recipe is None:
         checkpoint = str(subject.checkpoint) if subject.checkpoint else None
         return subject, result.model_copy(update={"checkpoint": checkpoint})

@@ -97,7 +97,9 @@ def _compare(
     ready = [cell for cell in members if _is_ready(store, cell)]
     if not ready:
         return
-    wanted = comparison.baseline(options) or suite.baseline_variant
+    declared = comparison.baseline(options)
+    of_this_group = any(cell.variant == declared for cell in members)
+    wanted = declared if declared and of_this_group else suite.baseline_of(members[0].variant)
     ready.sort(key=lambda cell: cell.variant != wanted)
     plan = PlannedComparison(spec.name, comparison, options, tuple(ready), members[0].group)
     if _is_finished(store, plan):

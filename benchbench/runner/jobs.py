@@ -48,9 +48,10 @@ class CheckJob(Frozen):
 
 
 class Job(Frozen):
-    """Exactly one of the three."""
+    """Exactly one of them."""
 
     cell: CellJob | None = None
+    static: tuple[CellJob, ...] | None = None
     replicate: ReplicateJob | None = None
     check: CheckJob | None = None
 
@@ -76,6 +77,7 @@ class Answer(Frozen):
     """What the process found, why it could not, or what no cell of this run can get past."""
 
     result: CellResult | None = None
+    results: tuple[CellResult, ...] = ()
     replicate: Replicate | None = None
     failure: Failure | None = None
     obstacle: Obstacle | None = None

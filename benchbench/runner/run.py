@@ -24,6 +24,7 @@ from benchbench.runner.environment import probe_environment
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import CellJob, CheckJob, Job
 from benchbench.runner.lock import exclusive_run
+from benchbench.runner.static_cells import finish_static_cells
 from benchbench.runner.subjects import check_cells
 
 # What failed for one of these fails again; anything else may be mended and tried anew.
@@ -91,8 +92,11 @@ def run(
     progress.add("prepare", time.perf_counter() - started, inside_s=0.0)
     with exclusive_run(store.folder):
         say(f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}, results in {store.folder}")
+        open_cells = [cell for cell in cells if not _is_finished(store, cell)]
+        counted = finish_static_cells(store, suite, open_cells, import_folders, progress)
         for number, cell in enumerate(cells, start=1):
-            _finish_cell(store, suite, cell, import_folders, progress, f"[{number}/{len(cells)}]")
+            if cell.id not in counted:
+                _finish_cell(store, suite, cell, import_folders, progress, f"[{number}/{len(cells)}]")
         # All cells: one that `only` leaves out may have been finished before.
         run_comparisons(store, suite, expand(suite), import_folders, progress)
         record = _closing_record(record, progress, started)
@@ -165,6 +169,11 @@ def _to_retry(result: CellResult) -> bool:
     return any(failure.kind not in _FINAL_FAILURES for failure in result.failures)
 
 
+def _is_finished(store: RunStore, cell: Cell) -> bool:
+    known = store.read_cell(cell.id)
+    return known is not None and not _to_retry(known) and not _has_lost_weights(store, known)
+
+
 def _has_lost_weights(store: RunStore, result: CellResult) -> bool:
     trained = result.cell.train is not None and result.cell.train.recipe is not None
     return trained and result.checkpoint is not None and not (store.folder / result.checkpoint).is_file()
@@ -182,11 +191,11 @@ def _free_id(folder: Path) -> str:
 def _finish_cell(
     store: RunStore, suite: Suite, cell: Cell, folders: tuple[str, ...], progress: Progress, place: str
 ) -> None:
-    known = store.read_cell(cell.id)
-    lost = known is not None and _has_lost_weights(store, known)
-    if known is not None and not _to_retry(known) and not lost:
+    if _is_finished(store, cell):
         progress.say(f"{place} {cell.label}: finished before")
         return
+    known = store.read_cell(cell.id)
+    lost = known is not None and _has_lost_weights(store, known)
     progress.say(
         f"{place} {cell.label}" + (": its checkpoint is gone, so it is trained again" if lost else "")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -36,7 +37,7 @@ def build_subject(
     torch.manual_seed(cell.seed)
     with torch.device(device or "cpu"):
         built = build_architecture(cell.architecture, folders=folders)
-        replacements = _replace(cell, built)
+        replacements = _replace(cell, built, network="generator")
     built_s = time.perf_counter()
     if checkpoint is not None:
         load_weights(built.module, checkpoint)
@@ -45,6 +46,7 @@ def build_subject(
         name=cell.variant,
         module=built.module.eval(),
         inputs=example_inputs(built.inputs, seed=cell.seed, device=device or "cpu"),
+        places=tuple(spec.place for spec in built.inputs),
         stages=built.stages,
         cell=cell,
         checkpoint=checkpoint,
@@ -54,8 +56,35 @@ def build_subject(
     )
 
 
-def _replace(cell: Cell, built: BuiltArchitecture) -> tuple[LayerReplacement, ...]:
-    return tuple(apply_replacements(built.module, cell.replace, built.stages)) if cell.replace else ()
+def build_discriminator(
+    cell: Cell, *, folders: Sequence[Path] = (), device: str | None = None
+) -> Subject | None:
+    """The network that the cell's generator is trained against; None where the suite declares none.
+
+    Raises:
+        BenchbenchError: as `build_subject`.
+    """
+    if cell.discriminator is None:
+        return None
+    torch.manual_seed(cell.seed)
+    with torch.device(device or "cpu"):
+        built = build_architecture(cell.discriminator, folders=folders)
+        replacements = _replace(cell, built, network="discriminator")
+    return Subject(
+        name=f"{cell.variant} discriminator",
+        module=built.module.eval(),
+        inputs=example_inputs(built.inputs, seed=cell.seed, device=device or "cpu"),
+        places=tuple(spec.place for spec in built.inputs),
+        stages=built.stages,
+        replacements=replacements,
+    )
+
+
+def _replace(
+    cell: Cell, built: BuiltArchitecture, *, network: Literal["generator", "discriminator"]
+) -> tuple[LayerReplacement, ...]:
+    specs = [spec for spec in cell.replace if spec.network == network]
+    return tuple(apply_replacements(built.module, specs, built.stages, inputs=built.inputs)) if specs else ()
 
 
 def declared_checkpoint(cell: Cell) -> Path | None:
@@ -84,7 +113,7 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
     """
     seen: set[str] = set()
     for cell in cells:
-        parts = {"architecture", "replace"}
+        parts = {"architecture", "discriminator", "replace"}
         key = cell.model_dump_json(by_alias=True, include=parts)
         if key not in seen:
             seen.add(key)
@@ -115,8 +144,9 @@ def open_data(cell: Cell) -> Splits:
 
 
 def _try_build(cell: Cell, folders: Sequence[Path]) -> None:
-    try:
-        build_subject(cell, folders=folders, device="meta")
-    except BenchbenchError:
-        # Somebody's constructor may not survive the meta device; then the real one decides.
-        build_subject(cell, folders=folders)
+    for make in (build_subject, build_discriminator):
+        try:
+            make(cell, folders=folders, device="meta")
+        except BenchbenchError:
+            # Somebody's constructor may not survive the meta device; then the real one decides.
+            make(cell, folders=folders)

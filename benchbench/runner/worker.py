@@ -64,6 +64,10 @@ def _do(job: Job) -> Answer:
 
             imported_s = time.perf_counter() - _STARTED_S
             return Answer(result=execute_cell(job.cell), imported_s=imported_s)
+        if job.static is not None:
+            from benchbench.runner.cell_job import execute_cell
+
+            return Answer(results=tuple(execute_cell(each) for each in job.static))
         from benchbench.runner.comparison_job import execute_replicate
 
         assert job.replicate is not None

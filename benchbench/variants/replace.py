@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 from torch import nn
 
-from benchbench.core.contracts import Stages
+from benchbench.core.contracts import InputSpec, Replacement, Stages
 from benchbench.core.errors import NotReplaceableError, OptionError, ReplacementError
 from benchbench.core.measurement import LayerReplacement
 from benchbench.core.meta import run_on_meta
 from benchbench.core.model import JsonValue, Options, explain_validation, parse_options
 from benchbench.core.registry import REPLACEMENTS
-from benchbench.core.stages import Origin, origin_of, remember_origin
-from benchbench.core.suite import Reference, ReplaceSpec
+from benchbench.core.stages import Origin, origin_of, remember_origin, stage_of
+from benchbench.core.suite import EVERYWHERE, Reference, ReplaceSpec
 from benchbench.variants.select import Candidate, refuse, select_layers
 
 
 def replace(
     module: nn.Module,
     *,
-    stages: Sequence[str],
     by: str,
+    stages: Sequence[str] = EVERYWHERE,
     layers: Sequence[str] = ("*",),
     stage_map: Stages | None = None,
+    inputs: Sequence[InputSpec] | None = None,
     **options: JsonValue,
 ) -> nn.Module:
     """A copy of `module` with the Conv2d and ConvTranspose2d layers of `stages` exchanged.
@@ -38,10 +40,13 @@ def replace(
 
     Args:
         module: any module.
-        stages: stage names of the architecture that built it (or of `stage_map`), module paths or globs.
         by: a registered replacement.
+        stages: stage names of the architecture that built it (or of `stage_map`), module paths or globs;
+            the whole network unless said otherwise.
         layers: globs over a layer's path or its last part.
         stage_map: stage name -> module paths or globs, for a module that `build` did not make.
+        inputs: its example inputs, for a change of the whole network (`width`) to a module that `build`
+            did not make.
         options: options of the replacement.
 
     Raises:
@@ -60,14 +65,21 @@ def replace(
         raise OptionError(f"replace: {place[0]}: {problem}", expected=expected, fix=fix) from None
     light = copy.deepcopy(module)
     origin = origin_of(light)
-    apply_replacements(light, [spec], stage_map if stage_map is not None else origin.stages if origin else {})
+    apply_replacements(
+        light,
+        [spec],
+        stage_map if stage_map is not None else origin.stages if origin else {},
+        inputs=inputs if inputs is not None else origin.inputs if origin else (),
+    )
     return light
 
 
 def apply_replacements(
-    module: nn.Module, specs: Sequence[ReplaceSpec], stage_map: Stages
+    module: nn.Module, specs: Sequence[ReplaceSpec], stage_map: Stages, *, inputs: Sequence[InputSpec] = ()
 ) -> tuple[LayerReplacement, ...]:
     """Exchange layers of `module` in place, one specification after the other.
+
+    `inputs` are its example inputs, which a change of the whole network needs.
 
     A layer that has been replaced is not entered again. One that appears at several paths is
     exchanged once, at all of them.
@@ -81,18 +93,61 @@ def apply_replacements(
     origin = origin_of(module) or Origin(type(module).__name__, dict(stage_map))
     records: list[LayerReplacement] = []
     for spec in specs:
-        done = (*origin.replacements, *records)
-        records += _apply(module, spec, stage_map, keep=[each.path for each in done if each.after])
+        name = spec.replacement.name
+        replacement = REPLACEMENTS.load(name)
+        options = parse_options("replacement", name, replacement.options, spec.replacement.options)
+        if replacement.network is not None:
+            found = _change_network(module, spec, replacement, options, inputs)
+        else:
+            assert replacement.build is not None
+            done = (*origin.replacements, *records)
+            keep = [each.path for each in done if each.after]
+            found = _apply(module, spec, replacement.build, options, stage_map, keep=keep)
+        records += [each.model_copy(update={"stage": _stage(each, stage_map)}) for each in found]
     remember_origin(module, origin.with_replacements(records))
     return tuple(records)
 
 
+def _stage(record: LayerReplacement, stage_map: Stages) -> str:
+    # Of a layer that was chosen with the whole network, the stage is still worth telling.
+    named = record.stage not in ("", *EVERYWHERE)
+    return record.stage if named else stage_of(record.path, stage_map) or ""
+
+
+def _change_network(
+    module: nn.Module,
+    spec: ReplaceSpec,
+    replacement: Replacement,
+    options: Options,
+    inputs: Sequence[InputSpec],
+) -> Sequence[LayerReplacement]:
+    name = spec.replacement.name
+    if (*spec.stages, *spec.layers) != (*EVERYWHERE, *EVERYWHERE):
+        raise ReplacementError(
+            f"'{name}' changes the whole network, since the layers of one stage fit those of the next; "
+            f"it was given {', '.join((*spec.stages, *spec.layers))}",
+            fix="leave 'stages' and 'layers' out",
+        )
+    if not inputs:
+        raise ReplacementError(
+            f"'{name}' needs an example input to follow the channels by",
+            expected="a network that `build` made, or its inputs",
+            fix="replace(..., inputs=[InputSpec(shape=(1, 3, 256, 256))])",
+        )
+    assert replacement.network is not None
+    return replacement.network(module, inputs, options)
+
+
 def _apply(
-    module: nn.Module, spec: ReplaceSpec, stage_map: Stages, *, keep: Sequence[str]
+    module: nn.Module,
+    spec: ReplaceSpec,
+    build: Callable[[nn.Module, Any], nn.Module],
+    options: Options,
+    stage_map: Stages,
+    *,
+    keep: Sequence[str],
 ) -> list[LayerReplacement]:
     name = spec.replacement.name
-    replacement = REPLACEMENTS.load(name)
-    options = parse_options("replacement", name, replacement.options, spec.replacement.options)
     candidates = select_layers(module, stages=spec.stages, layers=spec.layers, stage_map=stage_map, keep=keep)
     records = []
     for candidate in candidates:
@@ -100,7 +155,7 @@ def _apply(
         try:
             refuse(layer)
             with _device(layer), torch.no_grad():
-                new = replacement.build(layer, options)
+                new = build(layer, options)
         except NotReplaceableError as declined:
             records.append(_declined(candidate, declined.problem))
             continue

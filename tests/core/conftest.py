@@ -84,7 +84,7 @@ def toy_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     replacements.add("separable", Replacement(ToyReplacementOptions, never))
     sources.add("photos", Source(ToySourceOptions, never))
     recipes.add("perceptual", Recipe(ToyRecipeOptions, never))
-    measures.add("parameters", Measure(NoOptions))
+    measures.add("parameters", Measure(NoOptions, needs="structure"))
     measures.add("latency", Measure(ToyLatencyOptions))
     monkeypatch.setattr(registry, "ARCHITECTURES", architectures)
     monkeypatch.setattr(registry, "REPLACEMENTS", replacements)

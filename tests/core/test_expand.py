@@ -127,7 +127,7 @@ def test_only_without_a_match_lists_the_cells() -> None:
         expand(suite(), only="v3")
     listed = ", ".join(f"{cell.label} ({cell.id})" for cell in cells)
     assert str(caught.value) == (
-        f"--only v3: no cell matches 'v3'\n  expected: a glob over variant, label or id of: {listed}\n"
+        f"--only v3: no cell matches 'v3'\n  expected: a glob over variant, label, group or id of: {listed}\n"
         "  to do: did you mean 'v2'?"
     )
 

@@ -104,8 +104,8 @@ MISTAKES = {
         SuiteError,
         """\
         suite.yaml:2: measures: unknown key 'measures'
-          expected: one of architecture, baseline, data, description, expect, matrix, measure, name, \
-paper, profiles, timeout_s, title, train, variants
+          expected: one of architecture, baseline, data, description, discriminator, expect, matrix, \
+measure, name, paper, profiles, timeout_s, title, train, variants
           to do: did you mean 'measure'?""",
     ),
     "unknown key, nested": (
@@ -113,7 +113,7 @@ paper, profiles, timeout_s, title, train, variants
         SuiteError,
         """\
         suite.yaml:6: variants.v1.replace.wiht: unknown key 'wiht'
-          expected: one of layers, stages, with
+          expected: one of layers, network, stages, with
           to do: did you mean 'with'?""",
     ),
     "internal name of a key": (
@@ -121,7 +121,7 @@ paper, profiles, timeout_s, title, train, variants
         SuiteError,
         """\
         suite.yaml:6: variants.v1.replace.replacement: unknown key 'replacement'
-          expected: one of layers, stages, with""",
+          expected: one of layers, network, stages, with""",
     ),
     "wrong type": (
         ("parameters: 381315", "parameters: '381315'"),
@@ -269,7 +269,8 @@ paper, profiles, timeout_s, title, train, variants
         UnknownNameError,
         """\
         suite.yaml:3: matrix.trian.steps: unknown matrix key 'trian.steps'
-          expected: seed, variant, or a field below architecture, variant, data or train (train.steps)
+          expected: seed, variant, or a field below architecture, discriminator, variant, data or train \
+(train.steps)
           to do: did you mean 'train.steps'?""",
     ),
     "unknown swept field": (

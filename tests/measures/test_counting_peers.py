@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchbench.core.registry import ARCHITECTURES
 from benchbench.measures.counting import Counts, count
 
 pytestmark = pytest.mark.slow
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "counting.py"
+PEERS = ("fvcore", "ptflops", "FlopCounterMode")
 
 MODELS = """
 from torch import nn
@@ -82,3 +87,31 @@ def test_fvcore_agrees(ours: dict[str, Counts]) -> None:
 def test_ptflops_agrees_once_its_biases_are_taken_off(ours: dict[str, Counts]) -> None:
     expected = {name: counts.macs + counts.elementwise.get("bias", 0) for name, counts in ours.items()}
     assert run(PTFLOPS) == expected
+
+
+@pytest.fixture(scope="module")
+def compared() -> dict[tuple[str, str], dict[str, Any]]:
+    """Every registered architecture by every counter; fvcore runs them for real, the others on meta."""
+    command = [sys.executable, str(BENCHMARK), "--json", "--real-macs", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert done.stdout, done.stderr
+    return {(row["network"], row["counter"]): row for row in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_every_architecture_agrees_to_the_last_digit(
+    compared: dict[tuple[str, str], dict[str, Any]], name: str, peer: str
+) -> None:
+    ours, theirs = compared[name, "benchbench"], compared[name, peer]
+    assert ours["macs"] > 0
+    assert theirs["macs"] - (ours["bias"] if peer == "ptflops" else 0) == ours["macs"]
+
+
+def test_networks_with_a_stage_replaced_agree(compared: dict[tuple[str, str], dict[str, Any]]) -> None:
+    replaced = sorted({name for name, _ in compared} - set(ARCHITECTURES))
+    assert "resnet_generator / residual" in replaced
+    for name in replaced:
+        ours = compared[name, "benchbench"]
+        found = {peer: compared[name, peer]["macs"] for peer in PEERS}
+        assert found == {**dict.fromkeys(PEERS, ours["macs"]), "ptflops": ours["macs"] + ours["bias"]}, name

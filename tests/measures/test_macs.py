@@ -22,7 +22,7 @@ def subject() -> Subject:
     return Subject("tiny", module, (torch.zeros(1, 3, 8, 8),), stages={"up": ("1",)})
 
 
-def test_three_figures_with_their_conventions() -> None:
+def test_four_figures_with_their_conventions() -> None:
     assert measure.per_cell is not None
     found = measure.per_cell(subject(), MacsOptions(), CONTEXT)
     values = {each.name: (each.value, each.unit, each.direction) for each in found.measurements}
@@ -31,11 +31,24 @@ def test_three_figures_with_their_conventions() -> None:
         "macs": (first + second, "MAC", "lower"),
         "macs_output_size": (first + 4 * second, "MAC", "lower"),
         "elementwise": (256, "1", "lower"),
+        # The input, what the first layer makes of it, and the output.
+        "peak_activation": (4 * (64 * 3 + 64 * 4 + 256 * 2), "B", "lower"),
     }
-    macs, other, _ = found.measurements
+    macs, other, *_ = found.measurements
     assert macs.protocol.settings["input"] == [[1, 3, 8, 8]]
     assert macs.protocol.hash != other.protocol.hash
     assert not macs.flags
+
+
+def test_inputs_go_where_the_subject_says() -> None:
+    class Named(nn.Module):
+        def forward(self, batch: dict[str, torch.Tensor], *, scale: torch.Tensor) -> torch.Tensor:
+            return batch["left"] @ batch["right"] * scale
+
+    tensors = (torch.zeros(2, 3), torch.zeros(3, 5), torch.zeros(5))
+    named = Subject("named", Named(), tensors, places=(".left", ".right", "scale"))
+    assert measure.per_cell is not None
+    assert measure.per_cell(named, MacsOptions(), CONTEXT).measurements[0].value == 30
 
 
 def test_layers_carry_their_stage() -> None:
@@ -65,3 +78,12 @@ def test_unchecked_products_and_a_real_run_are_flagged() -> None:
 
 def test_registered() -> None:
     assert MEASURES.load("macs") is measure
+
+
+def test_the_discriminators_macs_stand_beside() -> None:
+    assert measure.per_cell is not None
+    both = subject()
+    both.discriminator = Subject("critic", nn.Linear(4, 2), (torch.zeros(3, 4),))
+    values = {each.name: each.value for each in measure.per_cell(both, MacsOptions(), CONTEXT).measurements}
+    assert values["discriminator_macs"] == 3 * 4 * 2
+    assert values["macs"] == measure.per_cell(subject(), MacsOptions(), CONTEXT).measurements[0].value

@@ -25,5 +25,18 @@ def test_shared_parameters_count_once_and_buffers_do_not() -> None:
     assert parameters.direction == "lower"
 
 
+def test_the_discriminator_stands_beside_and_in_the_sum() -> None:
+    context = MeasureContext(seed=0, folder=Path("."), images=no_images, say=print)
+    against = Subject("critic", nn.Linear(4, 1), (torch.zeros(2, 4),))
+    subject = Subject("g", nn.Linear(3, 4), (torch.zeros(2, 3),), discriminator=against)
+    assert measure.per_cell is not None
+    found = measure.per_cell(subject, ParametersOptions(), context)
+    assert {each.name: each.value for each in found.measurements} == {
+        "parameters": 16,
+        "discriminator_parameters": 5,
+        "total_parameters": 21,
+    }
+
+
 def test_registered() -> None:
     assert MEASURES.load("parameters") is measure

@@ -18,7 +18,7 @@ from benchbench.core.suite import Suite
 from benchbench.core.suite_file import load_suite
 from benchbench.measures.latency import summary
 from benchbench.measures.latency.process import CONTROL
-from benchbench.runner import comparisons
+from benchbench.runner import comparisons, static_cells
 from benchbench.runner import run as run_module
 from benchbench.runner.jobs import Answer, CellJob, Job, ReplicateJob
 from benchbench.runner.subjects import check_cells
@@ -60,7 +60,7 @@ class Workshop:
         if job.check is not None:
             check_cells(job.check.cells, folders=[Path(each) for each in job.check.import_folders])
             return Answer()
-        name = job.cell.cell.label if job.cell else f"replicate {job.replicate.index}"
+        name = _name_of(job)
         self.started.append(name)
         self.jobs.append(job)
         self.event(f"{name} starts")
@@ -82,10 +82,21 @@ class Workshop:
         self.acts[name] = kill
 
     def _do(self, job: Job) -> Answer:
+        if job.static is not None:
+            return Answer(results=tuple(_made_up_cell(each) for each in job.static))
         if job.cell is not None:
             return Answer(result=_made_up_cell(job.cell))
         assert job.replicate is not None
         return Answer(replicate=_made_up_replicate(job.replicate))
+
+
+def _name_of(job: Job) -> str:
+    if job.cell is not None:
+        return job.cell.cell.label
+    if job.static is not None:
+        return f"counts of {', '.join(each.cell.label for each in job.static)}"
+    assert job.replicate is not None
+    return f"replicate {job.replicate.index}"
 
 
 def _made_up_cell(job: CellJob) -> CellResult:
@@ -121,6 +132,7 @@ def workshop(monkeypatch: pytest.MonkeyPatch, private_lock: Path) -> Workshop:
     made = Workshop()
     monkeypatch.setattr(run_module, "run_isolated", made)
     monkeypatch.setattr(comparisons, "run_isolated", made)
+    monkeypatch.setattr(static_cells, "run_isolated", made)
     monkeypatch.setattr(run_module, "probe_environment", Environment)
     monkeypatch.setattr(run_module, "read_load", Load)
     # Neither the disk nor the bootstrap is what is tested with this.

@@ -31,6 +31,8 @@ class LatencyOptions(Options):
         budget_s: where each process stops, converged or not.
         half_width: the relative half-width of the 95 % interval of each ratio that is enough.
         memory_format: of inputs and weights.
+        fold: `weights` replaces weights under spectral or weight norm by what the norm makes of them, as a
+            network is deployed; `none` has it computed at every call, as in training.
         allocator: `keep` has glibc keep freed memory, as a serving process has it; `system` leaves
             that to chance, and a process may then pay thousands of page faults per call.
         baseline: the variant that ratios refer to; the suite's own by default.
@@ -48,6 +50,7 @@ class LatencyOptions(Options):
     budget_s: Annotated[float, Field(gt=0)] = 60.0
     half_width: Annotated[float, Field(gt=0, lt=1)] = 0.02
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    fold: Literal["weights", "none"] = "weights"
     allocator: Literal["keep", "system"] = "keep"
     baseline: str | None = None
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 
+from benchbench.core.arguments import assemble
 from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.errors import MeasurementError
+from benchbench.measures.fold import find_foldable, fold_parametrizations, share_weights
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.roof import measure_roofs
 from benchbench.measures.latency.rounds import Rounds, take_fixed, take_interleaved
@@ -48,6 +51,7 @@ def take(
     timer = timer_for(device.type)
     subjects: dict[str, Subject] = {}
     cold: dict[str, tuple[float, float, float]] = {}
+    folded: dict[str, str] = {}
     with undisturbed():
         began_s = timer.now_s()
         for name in order:
@@ -55,12 +59,12 @@ def take(
             builders[name]()
         loading_s = timer.now_s() - began_s
         for name in order:
-            subjects[name] = _place(builders[name](), device, options)
+            subjects[name], folded[name] = _place(builders[name](), device, options)
             call = _call_of(subjects[name])
             first_call_s = timer.end_to_end_s(call, 1)
             cold[name] = (subjects[name].build_s, subjects[name].load_s, first_call_s)
         _check_batch(subjects[baseline], options)
-        subjects[CONTROL] = _place(builders[baseline](), device, options)
+        subjects[CONTROL], _ = _place(builders[baseline](), device, options)
         calls = {name: _call_of(subjects[name]) for name in (*builders, CONTROL)}
         if options.protocol == "gan_compression":
             rounds = take_fixed(calls, timer=timer)
@@ -73,6 +77,7 @@ def take(
         roof_macs_per_s, roof_bytes_per_s = measure_roofs(timer, device)
         inside_s = timer.now_s() - measured_s + rounds.inside_s + loading_s
         inside_s += sum(sum(parts) for parts in cold.values())
+    _note(rounds, folded)
     for name, count in faults.items():
         if count > _MANY_FAULTS:
             rounds.notes[name].append("memory is given back and taken anew in every call: see page faults")
@@ -103,14 +108,18 @@ def take_from_modules(
     were_training = [(part, part.training) for module in modules.values() for part in module.modules()]
     try:
         with undisturbed():
-            subjects = {
-                name: _place(Subject(name, module.eval(), inputs), device, options)
-                for name, module in modules.items()
-            }
+            subjects: dict[str, Subject] = {}
+            folded: dict[str, str] = {}
+            for name, module in modules.items():
+                own, wanted, problem = _foldable(module.eval().to(device), options)
+                subjects[name], done = _place(Subject(name, own, inputs), device, wanted)
+                folded[name] = problem or done
             calls = {name: _call_of(subject) for name, subject in subjects.items()}
             _try_calls(calls)
             calls[CONTROL] = calls[baseline]
-            return take_interleaved(calls, baseline=baseline, timer=timer, options=options, seed=seed)
+            rounds = take_interleaved(calls, baseline=baseline, timer=timer, options=options, seed=seed)
+            _note(rounds, folded)
+            return rounds
     finally:
         for part, training in were_training:
             part.training = training
@@ -145,10 +154,24 @@ def _check_batch(subject: Subject, options: LatencyOptions) -> None:
         )
 
 
-def _place(subject: Subject, device: torch.device, options: LatencyOptions) -> Subject:
+def _foldable(
+    module: torch.nn.Module, options: LatencyOptions
+) -> tuple[torch.nn.Module, LatencyOptions, str]:
+    # The caller's module stays as it is.
+    if options.fold == "none" or not find_foldable(module):
+        return module, options, ""
+    try:
+        return share_weights(module), options, ""
+    except Exception as error:  # somebody's part may refuse to be copied in any way
+        as_it_is = options.model_copy(update={"fold": "none"})
+        return module, as_it_is, f"norms of weights not folded: it cannot be copied ({type(error).__name__})"
+
+
+def _place(subject: Subject, device: torch.device, options: LatencyOptions) -> tuple[Subject, str]:
     layout = torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
     started = time.perf_counter()
     module = subject.module.to(device)
+    folded = _fold(module) if options.fold == "weights" else ""
     if layout is torch.channels_last:
         module = module.to(memory_format=layout)  # type: ignore[call-overload]
     module.eval()
@@ -157,12 +180,26 @@ def _place(subject: Subject, device: torch.device, options: LatencyOptions) -> S
         for each in subject.inputs
     )
     placed_s = time.perf_counter() - started
-    return replace(subject, module=module, inputs=inputs, load_s=subject.load_s + placed_s)
+    return replace(subject, module=module, inputs=inputs, load_s=subject.load_s + placed_s), folded
+
+
+def _fold(module: torch.nn.Module) -> str:
+    kinds = Counter(find_foldable(module).values())
+    fold_parametrizations(module)
+    said = (f"{kind} folded into {many} weight{'' if many == 1 else 's'}" for kind, many in kinds.items())
+    return ", ".join(said)
+
+
+def _note(rounds: Rounds, folded: Mapping[str, str]) -> None:
+    for name, said in folded.items():
+        if said:
+            rounds.notes[name].append(said)
 
 
 def _call_of(subject: Subject) -> Call:
-    module, inputs = subject.module, subject.inputs
-    return lambda: module(*inputs)
+    module = subject.module
+    args, kwargs = assemble(subject.inputs, subject.places)
+    return lambda: module(*args, **kwargs)
 
 
 def _as_replicate(

@@ -21,6 +21,7 @@ class Line:
     Attributes:
         label: what a reader sees; with the run's id where a report covers several runs.
         run: index of the run it comes from; only lines of one run are compared.
+        group: the group of its variant; only lines of one group are compared.
         settings: what was swept, without the seed; only lines of equal settings are compared.
         colour: index into the palette, equal for one variant in every plot.
         results: one per seed.
@@ -29,10 +30,16 @@ class Line:
     label: str
     variant: str
     run: int
+    group: str | None
     settings: tuple[Setting, ...]
     colour: int
     is_baseline: bool
     results: tuple[CellResult, ...]
+
+    @property
+    def compared_with(self) -> tuple[int, str | None, tuple[Setting, ...]]:
+        """What must be equal for two lines to be compared: run, group, and everything swept."""
+        return self.run, self.group, self.settings
 
     @property
     def failure(self) -> Failure | None:
@@ -92,9 +99,10 @@ def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
                 label=label if len(tables) == 1 else f"{label} ({tables[run].run.id})",
                 variant=variant,
                 run=run,
+                group=results[0].cell.variant_group,
                 settings=_without_seed(results[0].cell.settings),
                 colour=colours.setdefault((variant, swept), len(colours)),
-                is_baseline=variant == tables[run].suite.baseline_variant,
+                is_baseline=variant == tables[run].suite.baseline_of(variant),
                 results=tuple(sorted(results, key=lambda result: result.cell.seed)),
             )
         )
@@ -102,9 +110,9 @@ def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
 
 
 def reference_of(line: Line, lines: Iterable[Line]) -> Line | None:
-    """The baseline that `line` is compared with: same run, same settings."""
+    """The baseline that `line` is compared with: same run, same group, same settings."""
     for other in lines:
-        if other.is_baseline and other.run == line.run and other.settings == line.settings:
+        if other.is_baseline and other.compared_with == line.compared_with:
             return other
     return None
 

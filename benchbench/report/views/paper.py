@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchbench.core.expectation import Expectation
 from benchbench.core.measurement import ResultTable
-from benchbench.core.suite import Expectation
 from benchbench.report.views.lines import Estimate, Line, estimate
 from benchbench.report.views.vocabulary import EXACT
 
 Verdict = Literal[
-    "equal", "differs", "other machine", "within interval", "outside interval", "own run", "missing"
+    "equal",
+    "as printed",
+    "differs",
+    "explained",
+    "other machine",
+    "within interval",
+    "outside interval",
+    "own run",
+    "missing",
 ]
 
 
@@ -21,9 +29,10 @@ class PaperRow:
     """One figure as printed in the paper, and ours.
 
     Attributes:
+        printed: the figure as the paper prints it, where it is rounded.
         difference: ours / paper - 1; None where ours is missing or the paper's is 0.
-        verdict: counts are equal or differ; times are of another machine; quality is compared with
-            our interval where there is one.
+        verdict: counts are equal, round to what is printed, or differ, as the suite says that they must
+            or not; times are of another machine; quality is compared with our interval where there is one.
         note: what the suite says must be said beside the paper's figure.
     """
 
@@ -32,6 +41,7 @@ class PaperRow:
     unit: str
     ours: Estimate | None
     paper: float
+    printed: str | None
     difference: float | None
     verdict: Verdict
     note: str | None
@@ -60,8 +70,9 @@ def _row(label: str, measure: str, ours: Estimate | None, expectation: Expectati
         unit=ours.unit if ours else _unit(measure),
         ours=ours,
         paper=paper,
+        printed=expectation.printed,
         difference=ours.value / paper - 1 if ours and paper else None,
-        verdict=_verdict(measure, ours, paper),
+        verdict=_verdict(measure, ours, expectation),
         note=expectation.note,
     )
 
@@ -72,11 +83,16 @@ def _unit(measure: str) -> str:
     return "s" if measure.endswith(("latency", "_time")) else "1"
 
 
-def _verdict(measure: str, ours: Estimate | None, paper: float) -> Verdict:
+def _verdict(measure: str, ours: Estimate | None, expectation: Expectation) -> Verdict:
+    paper = expectation.value
     if ours is None:
         return "missing"
     if measure in EXACT:
-        return "equal" if ours.value == paper else "differs"
+        if ours.value == paper:
+            return "equal"
+        if abs(ours.value - paper) <= expectation.tolerance:
+            return "as printed"
+        return "differs" if expectation.reproducible else "explained"
     if ours.unit in ("s", "B", "MAC/s", "B/s"):
         return "other machine"
     if ours.interval is None:

@@ -79,6 +79,9 @@ class SummaryRow:
     parameters_change: float | None
     macs: Estimate | None
     macs_ratio: float | None
+    peak_activation: Estimate | None
+    discriminator_parameters: Estimate | None
+    total_parameters: Estimate | None
     times: tuple[TimeFigures, ...]
     qualities: tuple[Estimate | None, ...]
     quality_ratios: tuple[MeanRatio | None, ...]
@@ -141,6 +144,9 @@ def _row(
         parameters_change=change,
         macs=macs,
         macs_ratio=ratio,
+        peak_activation=estimate(results, "peak_activation"),
+        discriminator_parameters=estimate(results, "discriminator_parameters"),
+        total_parameters=estimate(results, "total_parameters"),
         times=tuple(_times(line, results, key, lines) for key in time_keys(lines)),
         qualities=tuple(estimate(results, key.name, key.setting) for key in quality_keys(lines)),
         quality_ratios=tuple(_quality_ratio(line, results, key, reference) for key in quality_keys(lines)),
@@ -195,7 +201,9 @@ def _is_mean_of_samples(figure: Measurement) -> bool:
 def _of_run(line: Line, lines: Sequence[Line], name: str, setting: str) -> Estimate | None:
     """A figure that stands on the baseline's cell and holds for its whole comparison."""
     reference = reference_of(line, lines)
-    others = [other for other in lines if other.run == line.run and other.is_baseline]
+    others = [
+        other for other in lines if other.run == line.run and other.group == line.group and other.is_baseline
+    ]
     for candidate in ([reference] if reference else []) + others:
         found = estimate(candidate.results, name, setting)
         if found is not None:

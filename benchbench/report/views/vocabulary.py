@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-EXACT = frozenset({"parameters", "macs", "macs_output_size", "elementwise"})
+EXACT = frozenset(
+    {
+        "parameters",
+        "macs",
+        "macs_output_size",
+        "elementwise",
+        "discriminator_parameters",
+        "discriminator_macs",
+        "total_parameters",
+    }
+)
 _COST_OF_UNIT_ONE = frozenset({*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control"})
 _PHYSICAL_UNITS = frozenset({"s", "B", "MAC", "MAC/s", "B/s"})
 
@@ -13,6 +23,10 @@ _TITLES = {
     "macs": "MACs",
     "macs_output_size": "MACs at output size",
     "elementwise": "element-wise operations",
+    "peak_activation": "peak of activations",
+    "discriminator_parameters": "parameters of the discriminator",
+    "discriminator_macs": "MACs of the discriminator",
+    "total_parameters": "parameters, generator and discriminator",
     "latency": "latency",
     "device_latency": "device latency",
     "latency_p90": "latency, 90th percentile",

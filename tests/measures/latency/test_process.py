@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gc
+import threading
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from benchbench.core.contracts import Subject
 from benchbench.core.errors import MeasurementError
@@ -134,3 +136,58 @@ def test_no_module_or_no_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         compare_latency({}, [1, 3, 8, 8])
     with pytest.raises(MeasurementError, match="'cuda' is not available"):
         compare_latency({"base": nn.Conv2d(3, 4, 1)}, [1, 3, 8, 8], device="cuda")
+
+
+def normed() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(spectral_norm(nn.Conv2d(3, 4, 3)), nn.ReLU(), spectral_norm(nn.Conv2d(4, 4, 1)))
+
+
+def test_spectral_norm_is_folded_and_that_is_told() -> None:
+    built: list[Subject] = []
+
+    def build() -> Subject:
+        built.append(Subject("light", normed(), (torch.ones(1, 3, 8, 8),)))
+        return built[-1]
+
+    builders = {"base": lambda: subject("base"), "light": build}
+    found = take(builders, options(), 0, 0)
+    assert found.notes["light"][0] == "spectral norm folded into 2 weights"
+    assert not any("folded" in note for note in found.notes.get("base", ()))
+    assert type(built[-1].module[0]) is nn.Conv2d
+    found = take(builders, options(fold="none"), 0, 0)
+    assert not any("folded" in note for note in found.notes.get("light", ()))
+    assert type(built[-1].module[0]) is not nn.Conv2d
+
+
+def test_own_modules_are_folded_as_copies(fake_timer: Any) -> None:
+    timer = fake_timer()
+    model = normed().train()
+    model[1].register_forward_hook(lambda *_: _pass(timer, 0.1))
+    state = {key: each.clone() for key, each in model.state_dict().items()}
+    found = compare_latency({"only": model}, [1, 3, 8, 8], timer=timer)
+    assert found.notes["only"] == ["spectral norm folded into 2 weights"]
+    assert [path for path, _ in model.named_parameters()][1] == "0.parametrizations.weight.original"
+    assert all(torch.equal(each, state[key]) for key, each in model.state_dict().items())
+    assert all(part.training for part in model.modules())
+
+
+def test_own_module_that_cannot_be_copied_is_timed_as_it_is(fake_timer: Any) -> None:
+    timer = fake_timer()
+    model = normed()
+    model.lock = threading.Lock()
+    model[1].register_forward_hook(lambda *_: _pass(timer, 0.1))
+    found = compare_latency({"only": model}, [1, 3, 8, 8], timer=timer)
+    assert found.notes["only"] == ["norms of weights not folded: it cannot be copied (TypeError)"]
+
+
+def test_inputs_go_where_the_subject_says() -> None:
+    class Named(nn.Module):
+        def forward(self, x: torch.Tensor, *, options: dict[str, torch.Tensor]) -> torch.Tensor:
+            return x * options["scale"]
+
+    def build() -> Subject:
+        inputs = (torch.ones(1, 3, 8, 8), torch.ones(1))
+        return Subject("base", Named(), inputs, places=("", "options.scale"))
+
+    assert take({"base": build}, options(), 0, 0).samples["base"]

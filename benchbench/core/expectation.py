@@ -1,0 +1,54 @@
+"""What a paper prints: a figure, exact or rounded, to stand beside ours."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Self
+
+from pydantic import Field, Strict, model_validator
+
+from benchbench.core.model import Frozen
+
+PRINTED = re.compile(r"(\d+(?:\.(\d+))?) ?([kMG])")
+_PREFIXES = {"k": 10**3, "M": 10**6, "G": 10**9}
+
+
+class Expectation(Frozen):
+    """A figure of the paper: exact, or as printed there (`11.38M`, `56.8G`), and what must be said beside it.
+
+    What is printed is known to half a unit of its last digit, which is its `tolerance`. A figure that
+    the definition does not give is not `reproducible`, and its note says why.
+    """
+
+    value: Annotated[float, Strict()]
+    printed: Annotated[str | None, Field(pattern=f"^{PRINTED.pattern}$")] = None
+    note: str | None = None
+    reproducible: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: object) -> object:
+        if isinstance(value, Expectation):
+            return value
+        said = dict(value) if isinstance(value, dict) else {"value": value}
+        text = said.get("value")
+        if isinstance(text, str) and (found := PRINTED.fullmatch(text)):
+            # Decimal: 0.34M is 340000, not 340000.00000000006.
+            number = Decimal(found[1]) * _PREFIXES[found[3]]
+            said |= {"value": float(number), "printed": text}
+        return said
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        if not self.reproducible and self.note is None:
+            raise ValueError("a figure that is not reproducible needs a 'note' that says why")
+        return self
+
+    @property
+    def tolerance(self) -> float:
+        """How far a figure may lie from `value` and still be printed so; 0 for an exact one."""
+        found = PRINTED.fullmatch(self.printed) if self.printed is not None else None
+        if found is None:
+            return 0.0
+        return 0.5 * _PREFIXES[found[3]] * 10.0 ** -len(found[2] or "")

@@ -1,0 +1,73 @@
+"""Ghost convolution: some outputs by convolution, the others from those by cheap depthwise ones.
+
+Han et al. 2020, "GhostNet: more features from cheap operations", equation 3. The primary convolution
+makes ceil(C_out / s) channels, a depthwise d x d makes (s - 1) times as many from them, and both are
+concatenated and cut to C_out. Norm and activation after it stay those of the network around; GhostNet's
+own modules have batch norm and ReLU inside.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from benchbench.core.contracts import Replacement
+from benchbench.core.errors import NotReplaceableError
+from benchbench.core.model import Options
+from benchbench.variants.convolution import Convolution, alike, as_convolution
+
+
+class GhostOptions(Options):
+    """Options of `ghost`.
+
+    Attributes:
+        ratio: s, how many outputs come of each that is convolved.
+        kernel: d, edge of the cheap depthwise kernel; odd.
+    """
+
+    ratio: Annotated[int, Field(ge=2, le=64)] = 2
+    kernel: Annotated[int, Field(ge=1, le=15)] = 3
+
+    @model_validator(mode="after")
+    def _odd(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"'kernel' is {self.kernel}; an odd one keeps the size")
+        return self
+
+
+class GhostConvolution(nn.Module):
+    """[N, C_in, H, W] -> [N, C_out, H', W']; both parts have a bias if the layer has one."""
+
+    def __init__(self, layer: Convolution, options: GhostOptions) -> None:
+        super().__init__()
+        self.channels = layer.out_channels
+        primary = -(-layer.out_channels // options.ratio)
+        self.primary = alike(layer, layer.in_channels, primary)
+        self.cheap = nn.Conv2d(
+            primary,
+            primary * (options.ratio - 1),
+            options.kernel,
+            padding=options.kernel // 2,
+            groups=primary,
+            bias=layer.bias is not None,
+        )
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """As the layer it stands for; `output_size` is for a transposed one."""
+        made = self.primary(x) if output_size is None else self.primary(x, output_size)
+        return torch.cat([made, self.cheap(made)], dim=1)[:, : self.channels]
+
+
+def _build(layer: nn.Module, options: GhostOptions) -> nn.Module:
+    convolution = as_convolution(layer)
+    if convolution.out_channels < options.ratio:
+        raise NotReplaceableError(
+            f"{convolution.out_channels} outputs are fewer than the ratio {options.ratio}"
+        )
+    return GhostConvolution(convolution, options)
+
+
+replacement = Replacement(options=GhostOptions, build=_build)
