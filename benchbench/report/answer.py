@@ -50,7 +50,8 @@ def _sentence(row: SummaryRow, reference: SummaryRow | None) -> Sentence:
         return Sentence(row.label, f"not measured: {describe_failure(row.failure)}", ())
     if row.is_baseline or reference is None:
         parts = _own_figures(row)
-        kind = "the baseline" if row.is_baseline else "no baseline to compare with"
+        named = f"the baseline of {row.line.group}" if row.line.group else "the baseline"
+        kind = named if row.is_baseline else "no baseline to compare with"
         return Sentence(row.label, ", ".join([kind, *parts]), tuple(_cautions(row)))
     parts = [_parameters(row), _macs(row), *_times(row, reference), *_quality(row, reference)]
     text = ", ".join(part for part in parts if part) or "nothing was measured that can be compared"

@@ -173,8 +173,9 @@ def _summary_row(row: SummaryRow, columns: Sequence[tuple[Column, Make]], notes:
         if each.kind != "skipped"
         if row.level == "line" and not reason
     ]
-    is_named = row.level == "line" and row.is_baseline and row.label != "baseline"
-    label = Item(row.label, "baseline" if is_named else "", notes.number(*partly))
+    is_named = row.level == "line" and row.is_baseline and (row.label != "baseline" or row.line.group)
+    what = f"baseline of {row.line.group}" if row.line.group else "baseline"
+    label = Item(row.label, what if is_named else "", notes.number(*partly))
     level = "seed" if row.level == "seed" else "baseline" if row.is_baseline else "line"
     return Row((label, *(make(row) for _, make in columns)), level=level, reason=reason)  # type: ignore[arg-type]
 

@@ -64,7 +64,9 @@ def compose(view: ReportView) -> Document:
 def _run_line(view: ReportView) -> tuple[Block, ...]:
     names = ", ".join(f"{run.id} ({run.started})" for run in view.runs)
     word = "Run" if len(view.runs) == 1 else "Runs"
-    said = "Speed-ups are paired ratios to the baseline of the same run, with 95 % intervals."
+    of = "group" if len({row.line.group for row in view.summary}) > 1 else "run"
+    timed = f"Speed-ups are paired ratios to the baseline of the same {of}, with 95 % intervals."
+    said = timed if view.times else f"Changes are against the baseline of the same {of}."
     paired = [row for row in view.summary if any(row.quality_ratios)]
     if paired and all(len(row.line.results) == 1 for row in paired):
         said += (
