@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,6 +46,10 @@ class SsdOptions(Options):
         width: channels before the last layer; the first has size / 8 times as many.
         size: height and width of the image, pixels.
         mapping_layers: linear layers of the mapping network.
+        form: `paper`: as the paper tells it, layers of their own in the mapping network, and the latent
+            into the first block. `released`: as its authors' code has it: one linear layer applied
+            `mapping_layers` times to the latent brought to length 1, and a learnt start in place of the
+            latent. The paper's count is that of `paper`: it counts the one layer every time it is applied.
         adain: whether the mapped latent sets scale and shift after each layer. Without it the mapped
             latent enters the first layer alone, and DCGAN's batch norm takes AdaIN's place (inferred:
             the paper names the ablation, not its norm).
@@ -54,7 +59,14 @@ class SsdOptions(Options):
     width: Annotated[int, Field(ge=1, le=512)] = 64
     size: Size = 64
     mapping_layers: Annotated[int, Field(ge=1, le=16)] = 4
+    form: Literal["paper", "released"] = "paper"
     adain: bool = True
+
+    @model_validator(mode="after")
+    def _released_has_adain(self) -> Self:
+        if self.form == "released" and not self.adain:
+            raise ValueError("the released code has no network without AdaIN; use form: paper")
+        return self
 
 
 class SsdDiscriminatorOptions(DcganDiscriminatorOptions):
@@ -63,7 +75,8 @@ class SsdDiscriminatorOptions(DcganDiscriminatorOptions):
     Attributes:
         width: channels after the first layer; the last but one has size / 8 times as many.
         size: height and width of the image, pixels.
-        spectral_norm: of every convolution; parameters and MACs are the same without.
+        spectral_norm: of every convolution (the authors' code: of the three in the middle); parameters
+            and MACs are the same without.
     """
 
     spectral_norm: bool = True
@@ -84,6 +97,23 @@ class Adain(nn.Module):
         scale, shift = self.scale(style)[:, :, None, None], self.shift(style)[:, :, None, None]
         moved: Tensor = scale * F.instance_norm(x) + shift
         return moved
+
+
+class Mapping(nn.Module):
+    """Linear layers with leaky ReLU; `shared`: one of them, applied to the normalised latent repeatedly."""
+
+    def __init__(self, latent: int, layers: int, *, shared: bool) -> None:
+        super().__init__()
+        self.times = layers if shared else 1
+        self.layers = nn.ModuleList(nn.Linear(latent, latent) for _ in range(1 if shared else layers))
+        self.shared = shared
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """[N, latent] -> [N, latent]."""
+        style = F.normalize(latent) if self.shared else latent
+        for layer in [*self.layers] * self.times:
+            style = F.leaky_relu(layer(style), 0.2, inplace=True)
+        return style
 
 
 class StyledBlock(nn.Module):
@@ -114,10 +144,9 @@ class SsdGenerator(nn.Module):
         super().__init__()
         channels = channels_of(options.width, options.size)
         style = options.latent if options.adain else None
-        layers: list[nn.Module] = []
-        for _ in range(options.mapping_layers):
-            layers += [nn.Linear(options.latent, options.latent), nn.LeakyReLU(0.2, inplace=True)]
-        self.mapping = nn.Sequential(*layers)
+        is_released = options.form == "released"
+        self.mapping = Mapping(options.latent, options.mapping_layers, shared=is_released)
+        self.start = nn.Parameter(torch.ones(1, options.latent)) if is_released else None
         self.initial = StyledBlock(options.latent, channels[0], style, stride=1, padding=0)
         self.blocks = nn.ModuleList(StyledBlock(before, after, style) for before, after in pairwise(channels))
         self.output = nn.Sequential(
@@ -129,6 +158,8 @@ class SsdGenerator(nn.Module):
         """[N, latent] -> [N, 3, size, size]."""
         style = self.mapping(latent)
         start = latent if self.initial.adain is not None else style
+        if self.start is not None:
+            start = self.start.expand(latent.shape[0], -1)
         x = self.initial(start[:, :, None, None], style)
         for block in self.blocks:
             x = block(x, style)
@@ -147,7 +178,8 @@ def _build_discriminator(options: SsdDiscriminatorOptions) -> nn.Module:
 
 def _parameters(options: SsdOptions) -> int:
     channels, latent = channels_of(options.width, options.size), options.latent
-    mapping = options.mapping_layers * (latent + 1) * latent
+    is_released = options.form == "released"
+    mapping = (1 if is_released else options.mapping_layers) * (latent + 1) * latent + is_released * latent
     after_each = 2 * (latent + 1) if options.adain else 2
     return mapping + kernels(channels, latent) + after_each * sum(channels)
 

@@ -34,7 +34,10 @@ PAPER = Paper(
     url="https://arxiv.org/abs/1812.04948",
 )
 Size = Literal[64, 128, 256, 512, 1024]
-Heads = Literal["all", "last"]
+Heads = Literal["all", "last_two", "last"]
+
+
+_HEADS = {"all": None, "last_two": 2, "last": 1}
 
 
 class StyleGanOptions(Options):
@@ -44,8 +47,9 @@ class StyleGanOptions(Options):
         size: height and width of the image.
         latent: features of the latent vector, and of the styles made of it.
         mapping_layers: linear layers between the two.
-        heads: layers to RGB at every size, as a progressively grown network has them, or at the last
-            alone. Those below the last are parameters that a full-size image does not use.
+        heads: layers to RGB at every size, as a progressively grown network has them, at the last two, as
+            one has them that still fades the last size in, or at the last alone. Those below the last are
+            parameters that a full-size image does not use.
     """
 
     size: Size = 64
@@ -59,8 +63,9 @@ class StyleGanDiscriminatorOptions(Options):
 
     Attributes:
         size: height and width of the image.
-        heads: layers from RGB at every size, as a progressively grown network has them, or at the first
-            alone. Those below are parameters that a full-size image does not use.
+        heads: layers from RGB at every size, as a progressively grown network has them, at the two
+            largest, or at the largest alone. Those below it are parameters that a full-size image does
+            not use.
     """
 
     size: Size = 64
@@ -82,7 +87,7 @@ class StyleGan(nn.Module):
             SynthesisBlock(channels_at(before), channels_at(size), size=size, latent=options.latent)
             for before, size in pairwise(sizes)
         )
-        heads = sizes if options.heads == "all" else sizes[-1:]
+        heads = sizes[::-1][: _HEADS[options.heads]][::-1]
         self.rgb = nn.ModuleList(EqualConv2d(channels_at(size), 3, 1) for size in heads)
 
     def forward(self, z: Tensor, *, mixed: tuple[Tensor, int] | None = None) -> Tensor:
@@ -121,7 +126,7 @@ class StyleGanDiscriminator(nn.Module):
     def __init__(self, options: StyleGanDiscriminatorOptions) -> None:
         super().__init__()
         sizes = _sizes(options.size)[::-1]
-        heads = sizes if options.heads == "all" else sizes[:1]
+        heads = sizes[: _HEADS[options.heads]]
         self.rgb = nn.ModuleList(EqualConv2d(3, channels_at(size), 1) for size in heads)
         self.blocks = nn.Sequential(
             *(DiscriminatorBlock(channels_at(size), channels_at(after)) for size, after in pairwise(sizes))
@@ -154,13 +159,13 @@ def _parameters(options: StyleGanOptions) -> int:
     for before, size in pairwise(sizes):
         wide, narrow = channels_at(before), channels_at(size)
         total += convolution(wide, narrow) + convolution(narrow, narrow) + 2 * epilogue(narrow)
-    heads = sizes if options.heads == "all" else sizes[-1:]
+    heads = sizes[::-1][: _HEADS[options.heads]][::-1]
     return total + sum(3 * channels_at(size) + 3 for size in heads)
 
 
 def _discriminator_parameters(options: StyleGanDiscriminatorOptions) -> int:
     sizes = _sizes(options.size)[::-1]
-    heads = sizes if options.heads == "all" else sizes[:1]
+    heads = sizes[: _HEADS[options.heads]]
     total = sum(4 * channels_at(size) for size in heads)
     for size, after in pairwise(sizes):
         wide, narrow = channels_at(size), channels_at(after)

@@ -17,8 +17,8 @@ _PREFIXES = {"k": 10**3, "M": 10**6, "G": 10**9}
 class Expectation(Frozen):
     """A figure of the paper: exact, or as printed there (`11.38M`, `56.8G`), and what must be said beside it.
 
-    What is printed is known to half a unit of its last digit, which is its `tolerance`. A figure that
-    the definition does not give is not `reproducible`, and its note says why.
+    What is printed may have been rounded or cut off. A figure that the definition does not give is not
+    `reproducible`, and its note says why.
     """
 
     value: Annotated[float, Strict()]
@@ -45,10 +45,10 @@ class Expectation(Frozen):
             raise ValueError("a figure that is not reproducible needs a 'note' that says why")
         return self
 
-    @property
-    def tolerance(self) -> float:
-        """How far a figure may lie from `value` and still be printed so; 0 for an exact one."""
+    def agrees(self, figure: float) -> bool:
+        """Whether `figure` is the value or would be printed as it is, rounded or cut off."""
         found = PRINTED.fullmatch(self.printed) if self.printed is not None else None
         if found is None:
-            return 0.0
-        return 0.5 * _PREFIXES[found[3]] * 10.0 ** -len(found[2] or "")
+            return figure == self.value
+        unit = _PREFIXES[found[3]] * 10.0 ** -len(found[2] or "")
+        return self.value - 0.5 * unit <= figure < self.value + unit

@@ -29,7 +29,7 @@ SHOWN_TIMES = 2
 _NONE = Item(MISSING)
 _VERDICTS: dict[Verdict, tuple[str, Mark]] = {
     "equal": ("✓ equal", "good"),
-    "as printed": ("✓ rounds to it", "good"),
+    "as printed": ("✓ as printed", "good"),
     "differs": ("✗ differs", "bad"),
     "explained": ("≠ see the note", ""),
     "other machine": ("other machine", "quiet"),

@@ -44,6 +44,7 @@ def test_both_networks_together_are_what_the_paper_prints(family: str, total: in
         ("dcgan_discriminator", {"size": 128, "width": 8}),
         ("dcgan_discriminator", {"size": 32}),
         ("ssd", {"adain": False}),
+        ("ssd", {"form": "released", "latent": 12, "width": 8}),
         ("ssd", {"size": 128, "width": 8, "latent": 12, "mapping_layers": 2}),
         ("ssd", {"size": 32, "adain": False, "latent": 3}),
         ("ssd_discriminator", {"spectral_norm": False, "size": 256, "width": 4}),
@@ -64,7 +65,10 @@ def test_parameters_follow_from_the_definition(name: str, options: dict[str, obj
     assert tuple(output.shape) == architecture.output(checked)
 
 
-@pytest.mark.parametrize(("name", "options"), [("dcgan", {}), ("ssd", {}), ("ssd", {"adain": False})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("dcgan", {}), ("ssd", {}), ("ssd", {"adain": False}), ("ssd", {"form": "released"})],
+)
 def test_images_are_in_range_and_depend_on_the_latent(name: str, options: dict[str, object]) -> None:
     torch.manual_seed(0)
     module = bb.build(name, width=4, latent=8, size=32, **options).eval()
@@ -73,6 +77,15 @@ def test_images_are_in_range_and_depend_on_the_latent(name: str, options: dict[s
     assert first.shape == (3, 32, 32)
     assert first.abs().max() <= 1
     assert not torch.equal(first, second)
+
+
+def test_the_released_generator_has_one_mapping_layer_and_a_learnt_start() -> None:
+    # 6,544,472 with its discriminator: 10,100 of one linear layer, and 100 of the start.
+    both = [on_meta("ssd", form="released"), on_meta("ssd_discriminator")]
+    assert sum(each.numel() for network in both for each in network.parameters()) == 6_544_472
+    assert bb.count(both[0]).macs == FIGURES["ssd"]["generator"]["macs"]
+    with pytest.raises(OptionError, match="no network without AdaIN"):
+        bb.build("ssd", form="released", adain=False)
 
 
 def test_the_style_is_the_only_norm_that_adain_has() -> None:

@@ -65,11 +65,11 @@ def test_the_table_names_the_group_and_has_both_networks(grouped: ResultTable) -
     assert "against the baseline of the same group" in write_markdown(compose(view))
 
 
-def test_a_printed_figure_agrees_with_all_that_rounds_to_it(grouped: ResultTable) -> None:
+def test_a_printed_figure_agrees_with_all_that_is_printed_so(grouped: ResultTable) -> None:
     grid = paper_grid(view_report([grouped]).paper, Notes())
     told = [(row.items[0].text, row.items[3].text, row.items[5].text) for row in grid.rows]
     assert told == [
-        ("horse", "0.1k", "✓ rounds to it"),
+        ("horse", "0.1k", "✓ as printed"),
         ("gaugan", "2.0k", "≠ see the note"),
         ("gaugan_light", "0.6k", "✗ differs"),
         ("gaugan_light", "501", "✓ equal"),

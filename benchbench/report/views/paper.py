@@ -31,7 +31,7 @@ class PaperRow:
     Attributes:
         printed: the figure as the paper prints it, where it is rounded.
         difference: ours / paper - 1; None where ours is missing or the paper's is 0.
-        verdict: counts are equal, round to what is printed, or differ, as the suite says that they must
+        verdict: counts are equal, would be printed so, or differ, as the suite says that they must
             or not; times are of another machine; quality is compared with our interval where there is one.
         note: what the suite says must be said beside the paper's figure.
     """
@@ -90,7 +90,7 @@ def _verdict(measure: str, ours: Estimate | None, expectation: Expectation) -> V
     if measure in EXACT:
         if ours.value == paper:
             return "equal"
-        if abs(ours.value - paper) <= expectation.tolerance:
+        if expectation.agrees(ours.value):
             return "as printed"
         return "differs" if expectation.reproducible else "explained"
     if ours.unit in ("s", "B", "MAC/s", "B/s"):
