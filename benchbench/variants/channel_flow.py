@@ -1,17 +1,15 @@
-"""Where the channels of every tensor come from: what a change of width must change together.
+"""Where the channels of every tensor come from, layer by layer.
 
 One forward pass on the meta device follows dimension 1 of each tensor from the layer that made it to
 the layers that take it. Additions tie two layers' channels together; concatenations keep them apart;
-what comes from the network's inputs, leaves by its outputs, or goes through an operation that mixes
-channels in a way that is not understood here, is pinned: it keeps its width.
+what comes from the network's inputs or leaves by its outputs is pinned: it keeps its width.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -24,49 +22,23 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from benchbench.core.arguments import assemble
 from benchbench.core.errors import ReplacementError
+from benchbench.core.meta import meta_state, state_restored
+from benchbench.variants.channel_groups import (
+    Group,
+    Segment,
+    Segments,
+    interface,
+    lost,
+    pin,
+    scaled,
+    unify,
+    use,
+)
+from benchbench.variants.channel_rules import through_operator
 
 RESIZABLE = (_ConvNd, nn.Linear, _BatchNorm, _InstanceNorm, nn.GroupNorm, nn.PReLU)
-
-
-class Group:
-    """Channels that have one width: those of one layer, and of all that are added to them.
-
-    Attributes:
-        pinned: whether the width must stay.
-        divisor: what the width must be a multiple of.
-    """
-
-    def __init__(self, *, pinned: bool = False) -> None:
-        self.pinned = pinned
-        self.divisor = 1
-        self._parent: Group | None = None
-
-    @property
-    def root(self) -> Group:
-        """The group that stands for all those joined with this one."""
-        return self if self._parent is None else self._parent.root
-
-    def join(self, other: Group) -> None:
-        """Make both one group from now on."""
-        mine, theirs = self.root, other.root
-        if mine is theirs:
-            return
-        theirs._parent = mine
-        mine.pinned |= theirs.pinned
-        mine.divisor = math.lcm(mine.divisor, theirs.divisor)
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """`count` channels of a group; `factor` of them stand for one of the layer that made them."""
-
-    group: Group
-    count: int
-    factor: Fraction = Fraction(1)
-
-
-Segments = tuple[Segment, ...]
 
 
 @dataclass(slots=True)
@@ -77,31 +49,27 @@ class LayerFlow:
     made: Group | None = None
 
 
-@dataclass(slots=True)
-class Flow:
-    """The layers of a network by path, in the order of the forward pass."""
+def follow_channels(
+    module: nn.Module, tensors: Sequence[Tensor], places: Sequence[str]
+) -> dict[str, LayerFlow]:
+    """The resizable layers of `module` by path, in the order of the forward pass.
 
-    layers: dict[str, LayerFlow] = field(default_factory=dict)
-
-
-def pin(segments: Segments) -> None:
-    """Keep the width of all that `segments` come from."""
-    for segment in segments:
-        segment.group.root.pinned = True
-
-
-def unify(left: Segments, right: Segments) -> Segments:
-    """Tie two tensors' channels together, one by one; where that cannot be done both are pinned."""
-    same = len(left) == len(right) and all(
-        (a.count, a.factor) == (b.count, b.factor) for a, b in zip(left, right, strict=False)
-    )
-    if not same:
-        pin(left)
-        pin(right)
-        return left
-    for a, b in zip(left, right, strict=True):
-        a.group.join(b.group)
-    return left
+    Raises:
+        ReplacementError: the channels of a layer cannot be followed, or no input reaches it; it is named.
+    """
+    follower = Follower(module, tensors)
+    args, kwargs = assemble(tensors, places)
+    with state_restored(module), torch.no_grad(), torch.device("meta"), follower.hooked(module):
+        module.eval()
+        with follower:
+            output = torch.func.functional_call(module, meta_state(module), args, kwargs)
+    for each in tree_leaves(output):
+        if isinstance(each, Tensor):
+            pin(follower.segments(each))
+    _pin_dropped(follower.layers)
+    _refuse_unclear(follower.layers)
+    _refuse_unreached(module, follower.layers)
+    return follower.layers
 
 
 class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -109,20 +77,20 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, module: nn.Module, inputs: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.flow = Flow()
+        self.layers: dict[str, LayerFlow] = {}
         self._inside = 0
         self._known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self._paths = {each: path for path, each in module.named_modules()}
+        self._paths = {each: path or type(each).__name__ for path, each in module.named_modules()}
+        self._stack: list[str] = []
         for each in inputs:
-            if each.ndim > 1:
-                self._known[each] = (Segment(Group(pinned=True), each.shape[1]),)
+            self._known[each] = interface(each.shape[1] if each.ndim > 1 else 0)
 
     def segments(self, tensor: Tensor) -> Segments:
-        """Where the tensor's channels come from; what was never followed is pinned."""
+        """Where the tensor's channels come from; those of a constant are given."""
         if tensor in self._known:
             found: Segments = self._known[tensor]
             return found
-        return (Segment(Group(pinned=True), tensor.shape[1]),) if tensor.ndim > 1 else ()
+        return interface(tensor.shape[1] if tensor.ndim > 1 else 0)
 
     @contextmanager
     def hooked(self, module: nn.Module) -> Iterator[None]:
@@ -130,57 +98,44 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         handles = []
         try:
             for each in module.modules():
-                if isinstance(each, RESIZABLE):
-                    handles.append(each.register_forward_pre_hook(self._enter, with_kwargs=True))
-                    handles.append(each.register_forward_hook(self._leave, with_kwargs=True))
+                handles.append(each.register_forward_pre_hook(self._enter, with_kwargs=True))
+                handles.append(each.register_forward_hook(self._leave, with_kwargs=True))
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
     def _enter(self, layer: nn.Module, args: Any, kwargs: Any) -> None:
-        self._inside += 1
+        self._stack.append(self._paths[layer])
+        self._inside += isinstance(layer, RESIZABLE)
 
-    def _leave(self, layer: nn.Module, args: Any, kwargs: Any, output: Tensor) -> None:
+    def _leave(self, layer: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        path = self._stack.pop()
+        if not isinstance(layer, RESIZABLE):
+            return
         self._inside -= 1
         given = next(iter((*args, *kwargs.values())))
+        taken = self._taken(layer, given)
+        entry = self.layers.get(path)
+        if entry is None:
+            entry = self.layers[path] = LayerFlow(taken)
+        else:
+            taken = unify(entry.taken, taken, where=path)
+        self._known[output] = _through(layer, taken, entry)
+
+    def _taken(self, layer: nn.Module, given: Tensor) -> Segments:
         taken = self.segments(given)
-        path = self._paths[layer]
-        known = self.flow.layers.get(path)
-        if known is not None:
-            taken = unify(known.taken, taken)
-        entry = known or LayerFlow(taken)
-        self.flow.layers[path] = entry
-        self._known[output] = self._through(layer, given, taken, entry)
-
-    def _through(self, layer: nn.Module, given: Tensor, taken: Segments, entry: LayerFlow) -> Segments:
-        if isinstance(layer, nn.Linear) and given.ndim != 2:
+        if isinstance(layer, nn.Linear):
             # Features of a sequence stand in its last dimension, which is not followed.
-            pin(taken)
-            entry.made = entry.made or Group(pinned=True)
-            return ()
-        if isinstance(layer, (nn.Linear, _ConvNd)):
-            groups = getattr(layer, "groups", 1)
-            channels = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
-            if groups > 1 and groups == layer.in_channels:
-                times = channels // groups
-                return tuple(Segment(each.group, each.count * times, each.factor * times) for each in taken)
-            entry.made = entry.made or Group()
-            if groups > 1:
-                entry.made.root.divisor = math.lcm(entry.made.root.divisor, groups)
-                self._divisible(taken, groups)
-            return (Segment(entry.made, channels),)
-        if isinstance(layer, nn.GroupNorm):
-            self._divisible(taken, layer.num_groups)
-        return taken
-
-    @staticmethod
-    def _divisible(taken: Segments, by: int) -> None:
-        if len(taken) != 1 or taken[0].factor.denominator != 1:
-            pin(taken)
-            return
-        root, times = taken[0].group.root, taken[0].factor.numerator
-        root.divisor = math.lcm(root.divisor, by // math.gcd(by, times))
+            followed = given.ndim == 2
+        elif isinstance(layer, _ConvNd):
+            followed = given.ndim == layer.weight.ndim
+        else:
+            followed = given.ndim > 1
+        channels = given.shape[1] if given.ndim > 1 else 0
+        if followed and sum(each.count for each in taken) == channels:
+            return taken
+        return lost([taken], channels, why=f"they are not dimension 1 of {list(given.shape)}")
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -189,75 +144,67 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if self._inside:
             return out
         given = [each for each in tree_leaves((args, kwargs or {})) if isinstance(each, Tensor)]
-        made = [each for each in tree_leaves(out) if isinstance(each, Tensor)]
-        name = func._overloadpacket.__name__ if isinstance(func, torch._ops.OpOverload) else str(func)
-        for each in made:
-            self._known[each] = self._of_operator(name, given, args, each)
+        known = {each: self._known[each] for each in given if each in self._known}
+        name = str(func._overloadpacket.__name__) if isinstance(func, torch._ops.OpOverload) else str(func)
+        where = self._stack[-1] if self._stack else "the network"
+        for each in tree_leaves(out):
+            if isinstance(each, Tensor):
+                segments = through_operator(name, args, known, each, where=where)
+                if segments is not None:
+                    self._known[each] = segments
         return out
 
-    def _of_operator(self, name: str, given: Sequence[Tensor], args: Any, out: Tensor) -> Segments:
-        followed = [self.segments(each) for each in given if each in self._known]
-        if out.ndim < 2 or not followed:
-            for each in followed if out.ndim < 2 else ():
-                pin(each)
-            return ()
-        if name == "cat" and (len(args) > 1 and args[1] in (1, 1 - out.ndim)):
-            return tuple(segment for each in args[0] for segment in self.segments(each))
-        channels = out.shape[1]
-        several = [each for each in given if each in self._known and each.ndim > 1 and each.shape[1] > 1]
-        wide = [self.segments(each) for each in several if each.shape[1] == channels]
-        if name not in _MIXING and wide and len(wide) == len(several):
-            first = wide[0]
-            for other in wide[1:]:
-                first = unify(first, other)
-            return first
-        if len(followed) == 1:
-            return self._reshaped(name, given, args, followed[0], out)
-        for each in followed:
-            pin(each)
-        return (Segment(Group(pinned=True), channels),)
 
-    def _reshaped(
-        self, name: str, given: Sequence[Tensor], args: Any, taken: Segments, out: Tensor
-    ) -> Segments:
-        source = next(each for each in given if each in self._known)
-        before, after = source.shape[1], out.shape[1]
-        is_flattened = name in ("view", "_unsafe_view", "reshape", "_reshape_copy", "clone") and out.ndim == 2
-        if is_flattened and after == before * math.prod(source.shape[2:]):
-            times = after // before
-            return tuple(Segment(each.group, each.count * times, each.factor * times) for each in taken)
-        if name in ("split", "glu", "split_with_sizes") and len(taken) == 1 and before % after == 0:
-            parts = before // after
-            root = taken[0].group.root
-            if name != "split_with_sizes" and taken[0].factor == 1:
-                root.divisor = math.lcm(root.divisor, parts)
-                return (Segment(taken[0].group, after, Fraction(1, parts)),)
-        pin(taken)
-        return (Segment(Group(pinned=True), after),)
+def _through(layer: nn.Module, taken: Segments, entry: LayerFlow) -> Segments:
+    if isinstance(layer, (nn.Linear, _ConvNd)):
+        groups = getattr(layer, "groups", 1)
+        channels = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+        if groups > 1 and groups == layer.in_channels:
+            return scaled(taken, Fraction(channels, groups))
+        entry.made = entry.made or Group()
+        if groups > 1:
+            entry.made.require(Fraction(1, groups))
+            _divisible(taken, groups)
+        return (Segment(entry.made, channels),)
+    if isinstance(layer, nn.GroupNorm):
+        _divisible(taken, layer.num_groups)
+    return taken
 
 
-# Their dimension 1 is not that of their operands, even where it has the same size.
-_MIXING_NAMES = """
-    mm bmm addmm baddbmm convolution _convolution mv einsum transpose permute t index gather flip roll
-    _scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_attention_math
-"""
-_MIXING = frozenset(_MIXING_NAMES.split())
+def _divisible(taken: Segments, by: int) -> None:
+    for each in taken:
+        each.group.require(each.factor / by)
 
 
-def refuse_parameters(module: nn.Module) -> None:
-    """Let a network pass all of whose parameters belong to layers that can be resized.
+def _pin_dropped(layers: dict[str, LayerFlow]) -> None:
+    # What is computed and dropped here is an output in another mode of the same forward pass.
+    for flow in layers.values():
+        if flow.made is not None:
+            use(flow.taken)
+    for flow in layers.values():
+        if flow.made is not None and not flow.made.root.used:
+            flow.made.pin()
 
-    Raises:
-        ReplacementError: some other module has parameters of its own; it is named.
-    """
+
+def _refuse_unclear(layers: dict[str, LayerFlow]) -> None:
+    for path, flow in layers.items():
+        groups = [("into", each.group.root) for each in flow.taken]
+        groups += [("of", flow.made.root)] if flow.made is not None else []
+        for word, group in groups:
+            if group.unclear and not group.pinned:
+                raise ReplacementError(
+                    f"'width' cannot follow the channels {word} {path}: {group.unclear}",
+                    expected="channels that stay dimension 1 from layer to layer",
+                    fix="use the width option of the architecture itself",
+                )
+
+
+def _refuse_unreached(module: nn.Module, layers: dict[str, LayerFlow]) -> None:
     for path, each in module.named_modules():
-        own = [name for name, _ in each.named_parameters(recurse=False)]
-        kind = type(each)
-        is_torchs = isinstance(each, RESIZABLE) and kind.__module__.startswith("torch.nn.")
-        if own and not is_torchs:
+        has_state = next(each.parameters(recurse=False), next(each.buffers(recurse=False), None)) is not None
+        if isinstance(each, RESIZABLE) and has_state and path not in layers:
             raise ReplacementError(
-                f"'width' cannot follow {path or type(module).__name__} ({kind.__name__}): its parameter "
-                f"'{own[0]}' belongs to no layer of a known kind",
-                expected="convolutions, linear layers, norms and PReLU of torch.nn",
-                fix="use the width option of the architecture itself, or an ordinary layer in its place",
+                f"'width' cannot follow {path} ({type(each).__name__}): the example input does not reach it",
+                expected="a forward pass that runs every layer",
+                fix="build the network without that part, or use its own width option",
             )

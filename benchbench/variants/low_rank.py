@@ -6,7 +6,9 @@ factors these are. A layer's k² C_in C_out weights become k² C_in r + r C_out.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
+from fractions import Fraction
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -23,7 +25,7 @@ class LowRankOptions(Options):
 
     Attributes:
         rank: r itself.
-        ratio: r as a part of the smaller of C_in and C_out, rounded up.
+        ratio: r as a part of C_out, rounded up.
     """
 
     rank: Annotated[int | None, Field(ge=1, le=65536)] = None
@@ -32,7 +34,7 @@ class LowRankOptions(Options):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.rank is None) == (self.ratio is None):
-            raise ValueError("give either 'rank' (channels) or 'ratio' (of the smaller channel count)")
+            raise ValueError("give either 'rank' (channels) or 'ratio' (of the output channels)")
         return self
 
 
@@ -43,7 +45,8 @@ def _build(layer: nn.Module, options: LowRankOptions) -> nn.Module:
         rank = options.rank
     else:
         assert options.ratio is not None
-        rank = -int(-options.ratio * min(before, after) // 1)
+        # 0.07 of 100 is 7, which floats make 7.000000000000001.
+        rank = math.ceil(Fraction(str(options.ratio)) * after)
     area = convolution.kernel_size[0] * convolution.kernel_size[1]
     whole, parted = area * before * after, area * before * rank + rank * after
     if parted >= whole:

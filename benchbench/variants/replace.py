@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
-from benchbench.core.contracts import InputSpec, Replacement, Stages
+from benchbench.core.contracts import InputSpec, Stages
 from benchbench.core.errors import NotReplaceableError, OptionError, ReplacementError
 from benchbench.core.measurement import LayerReplacement
 from benchbench.core.meta import run_on_meta
@@ -20,6 +21,7 @@ from benchbench.core.registry import REPLACEMENTS
 from benchbench.core.stages import Origin, origin_of, remember_origin, stage_of
 from benchbench.core.suite import EVERYWHERE, Reference, ReplaceSpec
 from benchbench.variants.select import Candidate, refuse, select_layers
+from benchbench.variants.whole_network import change_network
 
 
 def replace(
@@ -32,7 +34,7 @@ def replace(
     inputs: Sequence[InputSpec] | None = None,
     **options: JsonValue,
 ) -> nn.Module:
-    """A copy of `module` with the Conv2d and ConvTranspose2d layers of `stages` exchanged.
+    """A copy of `module` with the Conv2d and ConvTranspose2d layers of `stages` exchanged, or resized.
 
     The module given stays as it was. New layers have random weights from torch's generator, and
     the device, dtype and mode of the old. What was exchanged, and what was not and why, is in
@@ -52,7 +54,8 @@ def replace(
     Raises:
         UnknownNameError: an unknown stage or replacement; the nearest is named.
         OptionError: an unknown option, or a value of the wrong type or out of range.
-        ReplacementError: nothing there can be replaced, or a new layer has another output shape.
+        ReplacementError: nothing there can be replaced, or a new layer has another output shape; a change of
+            the whole network (`width`) was given stages or layers, or cannot follow the channels.
     """
     try:
         spec = ReplaceSpec(
@@ -97,7 +100,7 @@ def apply_replacements(
         replacement = REPLACEMENTS.load(name)
         options = parse_options("replacement", name, replacement.options, spec.replacement.options)
         if replacement.network is not None:
-            found = _change_network(module, spec, replacement, options, inputs)
+            found = change_network(module, spec, replacement, options=options, inputs=inputs)
         else:
             assert replacement.build is not None
             done = (*origin.replacements, *records)
@@ -112,30 +115,6 @@ def _stage(record: LayerReplacement, stage_map: Stages) -> str:
     # Of a layer that was chosen with the whole network, the stage is still worth telling.
     named = record.stage not in ("", *EVERYWHERE)
     return record.stage if named else stage_of(record.path, stage_map) or ""
-
-
-def _change_network(
-    module: nn.Module,
-    spec: ReplaceSpec,
-    replacement: Replacement,
-    options: Options,
-    inputs: Sequence[InputSpec],
-) -> Sequence[LayerReplacement]:
-    name = spec.replacement.name
-    if (*spec.stages, *spec.layers) != (*EVERYWHERE, *EVERYWHERE):
-        raise ReplacementError(
-            f"'{name}' changes the whole network, since the layers of one stage fit those of the next; "
-            f"it was given {', '.join((*spec.stages, *spec.layers))}",
-            fix="leave 'stages' and 'layers' out",
-        )
-    if not inputs:
-        raise ReplacementError(
-            f"'{name}' needs an example input to follow the channels by",
-            expected="a network that `build` made, or its inputs",
-            fix="replace(..., inputs=[InputSpec(shape=(1, 3, 256, 256))])",
-        )
-    assert replacement.network is not None
-    return replacement.network(module, inputs, options)
 
 
 def _apply(
@@ -251,10 +230,10 @@ def _parameters(layer: nn.Module) -> int:
 
 def describe(layer: nn.Module) -> str:
     """A layer in a few words: `Conv2d 64→128 3x3 stride 2`, or its parts joined by +."""
-    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+    if isinstance(layer, _ConvNd):
         kernel = "x".join(map(str, layer.kernel_size))
         words = [type(layer).__name__, f"{layer.in_channels}→{layer.out_channels}", kernel]
-        if tuple(layer.stride) != (1, 1):
+        if set(layer.stride) != {1}:
             words.append(f"stride {layer.stride[0] if len(set(layer.stride)) == 1 else tuple(layer.stride)}")
         if layer.groups != 1:
             words.append("depthwise" if layer.groups == layer.in_channels else f"groups {layer.groups}")

@@ -10,31 +10,23 @@ import copy
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import chain
 from typing import Annotated, Any
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
-from torch.utils._pytree import tree_leaves
 
-from benchbench.core.arguments import assemble
 from benchbench.core.contracts import InputSpec, Replacement
 from benchbench.core.errors import ReplacementError
 from benchbench.core.measurement import LayerReplacement
-from benchbench.core.meta import meta_state, run_on_meta, state_restored
 from benchbench.core.model import Options
-from benchbench.variants.channel_flow import (
-    Flow,
-    Follower,
-    Group,
-    LayerFlow,
-    Segments,
-    pin,
-    refuse_parameters,
-)
+from benchbench.variants.channel_flow import RESIZABLE, LayerFlow, follow_channels
+from benchbench.variants.channel_groups import Group, Segments
 from benchbench.variants.replace import describe
+from benchbench.variants.whole_network import example_tensors
 
 
 class WidthOptions(Options):
@@ -42,10 +34,12 @@ class WidthOptions(Options):
 
     Attributes:
         multiplier: of every inner channel count; 1 changes nothing.
-        divisor: what every new channel count is a multiple of, rounded to the nearest.
+        divisor: what every new channel count is a multiple of: the nearest, or the next one up where that
+            would lose more than a tenth (MobileNet's `make_divisible`). With 1, to the nearest. Groups of
+            convolutions and norms are kept, and a channel count is a multiple of theirs too.
     """
 
-    multiplier: Annotated[float, Field(gt=0, le=8)]
+    multiplier: Annotated[float, Field(gt=0, le=4)]
     divisor: Annotated[int, Field(ge=1, le=128)] = 1
 
 
@@ -60,15 +54,12 @@ def change_width(
         options: how much.
 
     Raises:
-        ReplacementError: a layer cannot be resized, the channels cannot be followed, or the resized
-            network does not run or has another output shape; the layer is named, and nothing is changed.
+        ReplacementError: a layer cannot be resized, or its channels cannot be followed; it is named.
     """
     _refuse(module)
-    tensors = [torch.empty(spec.shape, dtype=getattr(torch, spec.dtype), device="meta") for spec in inputs]
-    places = [spec.place for spec in inputs]
-    flow, shapes = _follow(module, tensors, places)
-    old = {path: module.get_submodule(path) for path in flow.layers}
-    resized = {path: _resized(old[path], entry, options) for path, entry in flow.layers.items()}
+    flow = {} if isinstance(module, RESIZABLE) else follow_channels(module, *example_tensors(inputs))
+    old = {path: module.get_submodule(path) for path in flow}
+    resized = {path: _resized(old[path], entry, options, path=path) for path, entry in flow.items()}
     changed = {path: layer for path, layer in resized.items() if layer is not None}
     if not changed:
         raise ReplacementError(
@@ -76,78 +67,80 @@ def change_width(
             expected="channels that neither come from the inputs nor leave by the outputs",
         )
     _exchange(module, {old[path]: layer for path, layer in changed.items()})
-    try:
-        _check(module, tensors, places, shapes)
-    except ReplacementError:
-        _exchange(module, {layer: old[path] for path, layer in changed.items()})
-        raise
     return tuple(_record(path, old[path], layer) for path, layer in changed.items())
 
 
 def _refuse(module: nn.Module) -> None:
     for path, each in module.named_modules():
-        own = {name for name, _ in each.named_parameters(recurse=False)}
-        if parametrize.is_parametrized(each) or {"weight_g", "weight_orig"} & own:
+        own = [name for name, _ in each.named_parameters(recurse=False)]
+        kind = type(each).__name__
+        if parametrize.is_parametrized(each) or {"weight_g", "weight_orig"} & set(own):
             raise ReplacementError(
-                f"'width' cannot resize {path}: its weight is parametrized",
+                f"'width' cannot resize {path or kind}: its weight is parametrized",
                 expected="plain weights",
                 fix="build the network without spectral or weight norm, or use its own width option",
             )
-    refuse_parameters(module)
-
-
-def _follow(
-    module: nn.Module, tensors: Sequence[Tensor], places: Sequence[str]
-) -> tuple[Flow, list[tuple[int, ...]]]:
-    follower = Follower(module, tensors)
-    args, kwargs = assemble(tensors, places)
-    with state_restored(module), torch.no_grad(), torch.device("meta"), follower.hooked(module):
-        module.eval()
-        with follower:
-            output = torch.func.functional_call(module, meta_state(module), args, kwargs)
-    made = [each for each in tree_leaves(output) if isinstance(each, Tensor)]
-    for each in made:
-        pin(follower.segments(each))
-    return follower.flow, [tuple(each.shape) for each in made]
+        is_known = isinstance(each, RESIZABLE) and type(each).__module__.startswith("torch.nn.")
+        # A single number, such as the weight of a noise, fits every width.
+        sized = [name for name in own if each.get_parameter(name).numel() > 1]
+        if sized and not is_known:
+            raise ReplacementError(
+                f"'width' cannot follow {path or kind} ({kind}): its parameter '{sized[0]}' belongs to no "
+                "layer of a known kind",
+                expected="convolutions, linear layers, norms and PReLU of torch.nn",
+                fix="use the width option of the architecture itself, or an ordinary layer in its place",
+            )
+        if is_known and (each._forward_hooks or each._forward_pre_hooks):
+            raise ReplacementError(
+                f"'width' cannot resize {path or kind}: it has forward hooks, which would be lost",
+                fix="remove them first",
+            )
 
 
 def _channels(segments: Segments, options: WidthOptions) -> int:
-    parts = ((each.group.root, each.count / each.factor, each.factor) for each in segments)
-    return sum(int(_width(group, int(before), options) * factor) for group, before, factor in parts)
+    return sum(
+        int(_width(each.group, int(each.count / each.factor), options) * each.factor) for each in segments
+    )
 
 
 def _width(group: Group, before: int, options: WidthOptions) -> int:
-    if group.pinned:
+    root, share = group.root, group.share
+    if root.pinned or options.multiplier == 1:
         return before
-    divisor = math.lcm(options.divisor, group.divisor)
-    return max(divisor, math.floor(before * options.multiplier / divisor + 0.5) * divisor)
+    divisor = math.lcm(root.divisor, *((each / options.divisor).denominator for each in root.shares))
+    wanted = before / share * Fraction(str(options.multiplier))
+    width = max(divisor, math.floor(wanted / divisor + Fraction(1, 2)) * divisor)
+    if options.divisor > 1 and width < wanted * Fraction(9, 10):
+        width += divisor
+    return int(width * share)
 
 
-def _resized(layer: nn.Module, entry: LayerFlow, options: WidthOptions) -> nn.Module | None:
+def _resized(layer: nn.Module, entry: LayerFlow, options: WidthOptions, *, path: str) -> nn.Module | None:
     """The layer at its new width, or None where nothing changes."""
-    taken = _channels(entry.taken, options)
-    sizes = _sizes(layer, entry, taken, options)
+    sizes = _sizes(layer, entry, options)
     if all(getattr(layer, name) == size for name, size in sizes.items()):
         return None
-    weight = next(layer.parameters(), None)
-    new = copy.deepcopy(layer) if weight is None else _rebuilt(layer, sizes, weight)
-    for name, size in sizes.items():
-        setattr(new, name, size)
-    return new.train(layer.training)
+    try:
+        return _rebuilt(layer, sizes).train(layer.training)
+    except ValueError as error:
+        said = ", ".join(f"{name}={size}" for name, size in sizes.items())
+        raise ReplacementError(
+            f"'width' at {path}: {type(layer).__name__} does not take {said} ({error})",
+            fix="use another multiplier, or the width option of the architecture itself",
+        ) from error
 
 
-def _sizes(layer: nn.Module, entry: LayerFlow, taken: int, options: WidthOptions) -> dict[str, int]:
+def _sizes(layer: nn.Module, entry: LayerFlow, options: WidthOptions) -> dict[str, int]:
+    taken = _channels(entry.taken, options)
     if isinstance(layer, nn.Linear):
         assert entry.made is not None
-        return {
-            "in_features": taken,
-            "out_features": _width(entry.made.root, layer.out_features, options),
-        }
+        made = _width(entry.made, layer.out_features, options)
+        return {"in_features": taken, "out_features": made}
     if isinstance(layer, _ConvNd):
         if entry.made is None:
             times = layer.out_channels // layer.groups
             return {"in_channels": taken, "out_channels": taken * times, "groups": taken}
-        return {"in_channels": taken, "out_channels": _width(entry.made.root, layer.out_channels, options)}
+        return {"in_channels": taken, "out_channels": _width(entry.made, layer.out_channels, options)}
     if isinstance(layer, nn.GroupNorm):
         return {"num_channels": taken}
     if isinstance(layer, nn.PReLU):
@@ -155,14 +148,20 @@ def _sizes(layer: nn.Module, entry: LayerFlow, taken: int, options: WidthOptions
     return {"num_features": taken}
 
 
-def _rebuilt(layer: nn.Module, sizes: dict[str, int], weight: Tensor) -> nn.Module:
+def _rebuilt(layer: nn.Module, sizes: dict[str, int]) -> nn.Module:
+    state = next(chain(layer.parameters(), layer.buffers()), None)
+    if state is None:
+        new = copy.deepcopy(layer)
+        for name, size in sizes.items():
+            setattr(new, name, size)
+        return new
     said: dict[str, Any] = {}
     for name in inspect.signature(type(layer).__init__).parameters:
         if name == "bias":
             said[name] = layer.bias is not None
         elif name not in ("self", "device", "dtype") and hasattr(layer, name):
             said[name] = getattr(layer, name)
-    return type(layer)(**{**said, **sizes}, device=weight.device, dtype=weight.dtype)
+    return type(layer)(**{**said, **sizes}, device=state.device, dtype=state.dtype)
 
 
 def _exchange(module: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
@@ -172,49 +171,24 @@ def _exchange(module: nn.Module, new: Mapping[nn.Module, nn.Module]) -> None:
         setattr(module.get_submodule(parent), attribute, new[each])
 
 
-def _check(
-    module: nn.Module, tensors: Sequence[Tensor], places: Sequence[str], shapes: list[tuple[int, ...]]
-) -> None:
-    stack: list[str] = []
-    paths = {each: path for path, each in module.named_modules()}
-
-    def enter(each: nn.Module, args: Any) -> None:
-        stack.append(paths[each])
-
-    def leave(each: nn.Module, args: Any, output: Any) -> None:
-        stack.pop()
-
-    with state_restored(module):
-        for each in module.modules():
-            each.register_forward_pre_hook(enter)
-            each.register_forward_hook(leave)
-        try:
-            output = run_on_meta(module.eval(), *tensors, places=places)
-        except Exception as error:
-            where = stack[-1] if stack and stack[-1] else type(module).__name__
-            raise ReplacementError(
-                f"'width' at {where}: the resized network does not run there ({error})",
-                expected="a network in which no channel count stands as a number in a forward pass",
-                fix="use the width option of the architecture itself",
-            ) from error
-    now = [tuple(each.shape) for each in tree_leaves(output) if isinstance(each, Tensor)]
-    if now != shapes:
-        raise ReplacementError(
-            f"'width' changes the output shape from {shapes} to {now}",
-            expected="the shape that it had",
-            fix="use the width option of the architecture itself",
-        )
-
-
 def _record(path: str, before: nn.Module, after: nn.Module) -> LayerReplacement:
     return LayerReplacement(
         path=path,
         stage="",
-        before=describe(before),
-        after=describe(after),
+        before=_described(before),
+        after=_described(after),
         parameters_before=sum(each.numel() for each in before.parameters()),
         parameters_after=sum(each.numel() for each in after.parameters()),
     )
+
+
+def _described(layer: nn.Module) -> str:
+    if isinstance(layer, nn.Linear):
+        return f"Linear {layer.in_features}→{layer.out_features}"
+    for name in ("num_features", "num_channels", "num_parameters"):
+        if hasattr(layer, name):
+            return f"{type(layer).__name__} {getattr(layer, name)}"
+    return describe(layer)
 
 
 replacement = Replacement(options=WidthOptions, network=change_width)

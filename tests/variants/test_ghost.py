@@ -72,6 +72,17 @@ def test_closed_form(ratio: int, primary: int, bias: bool) -> None:
     assert up(torch.rand(1, 8, 5, 5)).shape == (1, 12, 10, 10)
 
 
+def test_the_papers_own_module() -> None:
+    new = build(nn.Conv2d(8, 12, 3, padding=1), norm="batch", activation="relu", bias="none")
+    assert parameters(new) == 9 * 8 * 6 + 9 * 6 + 2 * 12
+    assert bool((new(torch.randn(2, 8, 7, 7)) >= 0).all())
+    assert describe(new) == (
+        "Conv2d 8→6 3x3 + BatchNorm2d + ReLU + Conv2d 6→6 3x3 depthwise + BatchNorm2d + ReLU"
+    )
+    plain = build(nn.Conv2d(8, 12, 3), norm="instance", bias="none")
+    assert parameters(plain) == 9 * 8 * 6 + 9 * 6 + 2 * 12
+
+
 def test_the_first_outputs_are_the_convolved_ones() -> None:
     new = build(nn.Conv2d(8, 12, 3, padding=1))
     x = torch.randn(1, 8, 7, 7)

@@ -59,7 +59,7 @@ def test_it_works_on_a_whole_network() -> None:
     assert bb.count(light).macs < bb.count(network).macs
 
 
-@pytest.mark.parametrize(("options", "rank"), [({"rank": 3}, 3), ({"ratio": 0.5}, 4), ({"ratio": 0.3}, 3)])
+@pytest.mark.parametrize(("options", "rank"), [({"rank": 3}, 3), ({"ratio": 0.25}, 3), ({"ratio": 0.3}, 4)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_closed_form(options: dict[str, object], rank: int, bias: bool) -> None:
     new = build(nn.Conv2d(8, 12, 3, 2, 1, bias=bias), **options)
@@ -68,6 +68,10 @@ def test_closed_form(options: dict[str, object], rank: int, bias: bool) -> None:
     up = build(nn.ConvTranspose2d(8, 12, 4, 2, 1, bias=bias), **options)
     assert parameters(up) == 16 * 8 * rank + rank * 12 + 12 * bias
     assert bb.count(up, (1, 8, 5, 5)).macs == 25 * 16 * 8 * rank + 100 * rank * 12
+
+
+def test_a_ratio_is_taken_as_it_is_written() -> None:
+    assert build(nn.Conv2d(64, 100, 3), ratio=0.07).reduced.out_channels == 7
 
 
 def test_it_is_the_layer_where_its_rank_is_low_enough() -> None:

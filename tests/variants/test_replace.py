@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 from torch.nn.utils import spectral_norm as hooked_spectral_norm
 
 import benchbench as bb
-from benchbench.core.contracts import Replacement
+from benchbench.core.contracts import InputSpec, Replacement
 from benchbench.core.errors import BenchbenchError, OptionError, ReplacementError, UnknownNameError
 from benchbench.core.measurement import LayerReplacement
 from benchbench.core.model import Options
@@ -191,6 +191,7 @@ def test_seed_decides_the_new_weights() -> None:
         ({"stages": ["residual"], "norm": "group"}, OptionError, "'none', 'instance' or 'batch'"),
         ({"stages": ["residual"], "layers": ["cnov"]}, ReplacementError, "did you mean 'conv'?"),
         ({"stages": []}, OptionError, "replace: stages"),
+        ({"stages": ["blok*"]}, UnknownNameError, "unknown stage 'blok*'"),
         ({"stages": ["encoder.0.norm"]}, ReplacementError, "no layer that could be replaced"),
     ],
 )
@@ -221,6 +222,35 @@ def test_replacement_of_another_shape_is_refused(monkeypatch: pytest.MonkeyPatch
         bb.replace(model, stages=["0"], by="narrower")
     with pytest.raises(ReplacementError, match="does not take"):
         bb.replace(nn.Sequential(nn.Conv2d(5, 4, 3)), stages=["0"], by="narrower")
+
+
+def test_change_of_the_network_to_another_shape_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(module: nn.Module, inputs: object, options: object) -> tuple[LayerReplacement, ...]:
+        setattr(module, "1", nn.Conv2d(4, 2, 3))
+        return ()
+
+    def tear(module: nn.Module, inputs: object, options: object) -> tuple[LayerReplacement, ...]:
+        setattr(module, "1", nn.Conv2d(5, 3, 3))
+        return ()
+
+    monkeypatch.setattr(REPLACEMENTS, "_added", {})
+    REPLACEMENTS.add("cut", Replacement(options=_NoOptions, network=cut))
+    REPLACEMENTS.add("tear", Replacement(options=_NoOptions, network=tear))
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3))
+    image = [InputSpec(shape=(1, 3, 8, 8))]
+    with pytest.raises(ReplacementError, match=r"from \[1, 3, 4, 4\] to \[1, 2, 4, 4\], after 1"):
+        bb.replace(model, by="cut", inputs=image)
+    with pytest.raises(ReplacementError, match=r"'tear': the changed network does not run at 1 \("):
+        bb.replace(model, by="tear", inputs=image)
+
+
+def test_stages_may_be_left_out() -> None:
+    light = bb.replace(bb.build("transformer_net", width=2, blocks=1), by="grouped", groups=2)
+    origin = origin_of(light)
+    assert origin is not None
+    changed = {each.path: each.stage for each in origin.replacements if each.after}
+    assert changed["residual.0.second.conv"] == "residual"
+    assert next(each.reason for each in origin.replacements) == "3→2 channels are no multiples of 2"
 
 
 def test_patch_embedding_is_replaced() -> None:

@@ -63,6 +63,33 @@ def test_half_the_width_is_the_architecture_at_half_its_width(name: str, whole: 
     }
 
 
+def test_half_the_width_of_a_spade_generator() -> None:
+    options = {"spectral_norm": False, "height": 128}
+    with torch.device("meta"):
+        light = bb.replace(bb.build("spade_generator", width=32, **options), by="width", multiplier=0.5)
+        expected = bb.build("spade_generator", width=16, **options)
+    assert bb.count(light).macs == bb.count(expected).macs
+    assert bb.count(light).parameters == bb.count(expected).parameters
+
+
+def test_half_the_width_of_a_fastgan_whose_noise_has_one_weight() -> None:
+    with torch.device("meta"):
+        network = bb.build("fastgan", spectral_norm=False)
+        light = bb.replace(network, by="width", multiplier=0.5)
+        expected = bb.build("fastgan", spectral_norm=False, width=32)
+    assert bb.count(light).parameters == bb.count(expected).parameters
+    assert bb.count(light).macs == bb.count(expected).macs
+
+
+def test_half_the_width_of_ssd_halves_its_mapping_too() -> None:
+    with torch.device("meta"):
+        light = bb.replace(bb.build("ssd"), by="width", multiplier=0.5)
+    channels = (256, 128, 64, 32)
+    mapping = (100 * 50 + 50) + 3 * (50 * 50 + 50)
+    kernels = 16 * (100 * 256 + 256 * 128 + 128 * 64 + 64 * 32 + 32 * 3)
+    assert bb.count(light).parameters == mapping + kernels + 2 * (50 + 1) * sum(channels)
+
+
 def test_parameters_in_closed_form() -> None:
     chain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 5, 3))
     light = thin(chain, 0.75)
@@ -73,7 +100,10 @@ def test_parameters_in_closed_form() -> None:
 
 def test_widths_are_multiples_of_the_divisor() -> None:
     chain = nn.Sequential(nn.Conv2d(3, 32, 3), nn.Conv2d(32, 20, 3), nn.Conv2d(20, 3, 3))
-    assert widths(thin(chain, 0.6, divisor=8)) == [(3, 16), (16, 16), (16, 3)]
+    # The nearest multiple of 32 x 0.6 = 19.2 is 16, which loses more than a tenth; that of 12 is 16.
+    assert widths(thin(chain, 0.6, divisor=8)) == [(3, 24), (24, 16), (16, 3)]
+    assert widths(thin(chain, 0.6)) == [(3, 19), (19, 12), (12, 3)]
+    assert widths(thin(chain, 0.75, divisor=8)) == [(3, 24), (24, 16), (16, 3)]
     assert widths(thin(chain, 0.01, divisor=8)) == [(3, 8), (8, 8), (8, 3)]
 
 
@@ -153,6 +183,17 @@ def test_a_layer_that_is_used_twice_is_resized_once() -> None:
     assert light(torch.zeros(1, 3, 16, 16)).shape == (1, 3, 16, 16)
 
 
+def test_it_goes_with_a_replacement_of_layers_in_either_order() -> None:
+    light: dict[str, object] = {"stages": ["residual"], "by": "depthwise_separable"}
+    with torch.device("meta"):
+        network = bb.build("transformer_net", width=8)
+        first = bb.replace(bb.replace(network, by="width", multiplier=0.5), **light)
+        last = bb.replace(bb.replace(network, **light), by="width", multiplier=0.5)
+        expected = bb.replace(bb.build("transformer_net", width=4), **light)
+    counts = [bb.count(each) for each in (first, last, expected)]
+    assert len({(each.parameters, each.macs) for each in counts}) == 1
+
+
 def test_each_layer_is_recorded_with_its_stage() -> None:
     with torch.device("meta"):
         light = bb.replace(bb.build("transformer_net"), by="width", multiplier=0.25)
@@ -193,7 +234,7 @@ class OwnConvolution(nn.Conv2d):
 @pytest.mark.parametrize(
     ("module", "told"),
     [
-        (Reshaped(), "does not run there"),
+        (Reshaped(), "does not run at Reshaped"),
         (
             nn.Sequential(nn.Conv2d(3, 8, 1), OwnWeight(), nn.Conv2d(8, 3, 1)),
             "cannot follow 1 (OwnWeight): its parameter 'scale'",
@@ -216,11 +257,18 @@ def test_what_cannot_follow_is_refused_and_nothing_is_changed(module: nn.Module,
 
 def test_it_is_about_the_whole_network() -> None:
     network = bb.build("transformer_net", width=4)
-    with pytest.raises(ReplacementError, match="changes the whole network"):
+    with pytest.raises(ReplacementError, match=r"changes the whole network, .* it was given residual\n"):
         bb.replace(network, by="width", stages=["residual"], multiplier=0.5)
+    with pytest.raises(ReplacementError, match=r"it was given conv\n"):
+        bb.replace(network, by="width", layers=["conv"], multiplier=0.5)
     with pytest.raises(ReplacementError, match="needs an example input"):
         bb.replace(nn.Conv2d(3, 8, 3), by="width", multiplier=0.5)
-    with pytest.raises(OptionError, match="multiplier"):
-        bb.replace(network, by="width", multiplier=0)
+    for wrong in (0, -0.5, 4.5):
+        with pytest.raises(OptionError, match="multiplier"):
+            bb.replace(network, by="width", multiplier=wrong)
+    with pytest.raises(OptionError, match="did you mean 'multiplier'"):
+        bb.replace(network, by="width", multiplyer=0.5)
+    with pytest.raises(ReplacementError, match="changes no layer"):
+        bb.replace(network, by="width", multiplier=1)
     with pytest.raises(OptionError, match="multiplier"):
         bb.replace(network, by="width")
