@@ -29,7 +29,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from benchbench.architectures.build import build, example_inputs
+from benchbench.architectures.build import build
+from benchbench.architectures.inputs import example_inputs
 from benchbench.core.arguments import assemble
 from benchbench.core.registry import ARCHITECTURES
 from benchbench.core.stages import origin_of

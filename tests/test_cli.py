@@ -313,7 +313,7 @@ def test_a_kind_without_entries_says_how_to_add_one(kind: str, shown: Shown) -> 
 def test_describe_prints_a_table_and_json(shown: Shown) -> None:
     assert main(["describe", "transformer_net", "--set", "width=16", "--input", "1x3x64x64"]) == 0
     out = shown()[0]
-    for words in ("input: 1x3x64x64 float32", "width", "residual.0.first.conv", "arxiv.org"):
+    for words in ("input: 1x3x64x64 float32", "width", "residual.0-4 (5 x ResidualBlock)", "arxiv.org"):
         assert words in out
     assert main(["describe", "transformer_net", "--json"]) == 0
     assert json.loads(shown()[0])["parameters"] == 1_679_235

@@ -14,8 +14,8 @@ import yaml
 from benchbench.cli.parser import parse_arguments
 from benchbench.core.expand import expand
 from benchbench.core.model import parse_options
-from benchbench.core.registry import ARCHITECTURES, MEASURES, SOURCES
-from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec
+from benchbench.core.registry import ARCHITECTURES, MEASURES, REPLACEMENTS, SOURCES
+from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec, Variant
 from benchbench.core.suite_file import load_suite, load_suites
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,9 @@ def test_yaml_is_valid_and_whole_suites_load(fence: Fence, tmp_path: Path) -> No
     elif "data" in declared:
         data = DataSpec.model_validate(declared["data"])
         parse_options("data source", data.source, SOURCES.load(data.source).options, data.options)
+    elif "variants" in declared:
+        for variant in declared["variants"].values():
+            Variant.model_validate(variant)
     else:
         ArchitectureSpec.model_validate(declared["architecture"])
 
@@ -159,6 +162,18 @@ def _architecture_rows() -> dict[str, list[str]]:
     page = (ROOT / "docs/architectures.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page, flags=re.MULTILINE)
     return {name: [part.strip() for part in rest.split("|")] for name, rest in rows}
+
+
+def test_every_replacement_is_documented_with_its_options() -> None:
+    page = (ROOT / "docs/replacements.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, flags=re.MULTILINE))
+    assert set(rows) == set(REPLACEMENTS)
+    for name in REPLACEMENTS:
+        told = rows[name]
+        options = [
+            each for each in REPLACEMENTS.load(name).options.model_fields if not each.endswith("_bias")
+        ]
+        assert all(f"`{each}`" in told for each in options) or "biases" in told, name
 
 
 def test_every_architecture_is_documented() -> None:

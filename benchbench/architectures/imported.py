@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,28 +14,67 @@ from typing import Any
 
 from torch import nn
 
+from benchbench.architectures.inputs import told
+from benchbench.architectures.torchvision_schemas import declare_when_imported
 from benchbench.core.errors import ArchitectureError, nearest
 from benchbench.core.model import JsonValue
 
 
 def build_imported(
-    target: str, kwargs: Mapping[str, JsonValue], *, folders: Sequence[Path] = ()
+    target: str,
+    kwargs: Mapping[str, JsonValue],
+    *,
+    attribute: str | None = None,
+    folders: Sequence[Path] = (),
 ) -> nn.Module:
-    """Call `pkg.module:callable` and return the module that it builds.
+    """Call `pkg.module:callable` or `path/to/file.py:callable` and return the module that it builds.
 
     Args:
-        target: a dotted module, a colon, and a callable in it (dots allowed).
+        target: a dotted module or a file, a colon, and a callable in it (dots allowed).
         kwargs: keyword arguments of the callable.
-        folders: where modules are looked for, before the working directory and installed packages.
+        attribute: a part of what was built, `decoder` or `blocks.0`, that is wanted alone.
+        folders: where modules and files are looked for, before the working directory and what is installed.
 
     Raises:
-        ArchitectureError: no such module or attribute, arguments that do not fit, the callable
+        ArchitectureError: no such module, file or attribute, arguments that do not fit, the callable
             raised, or what it returned is not an `nn.Module`.
     """
+    declare_when_imported()
+    module = _build(target, kwargs, folders)
+    return module if attribute is None else _part_of(module, attribute, target)
+
+
+def _part_of(module: nn.Module, attribute: str, target: str) -> nn.Module:
+    part: Any = module
+    for name in attribute.split("."):
+        if not hasattr(part, name):
+            paths = [path for path, _ in module.named_modules() if path]
+            match = nearest(attribute, paths)
+            raise ArchitectureError(
+                f"what '{target}' builds has no '{attribute}'",
+                expected=f"one of {', '.join(paths[:12])}" if paths else "no attribute: it has no submodules",
+                fix=f"did you mean '{match}'?" if match else "correct 'attribute', or leave it out",
+            )
+        part = getattr(part, name)
+    return _as_module(f"'{attribute}' of what '{target}' builds is", part)
+
+
+def _as_module(what: str, found: object) -> nn.Module:
+    if not isinstance(found, nn.Module):
+        raise ArchitectureError(
+            f"{what} a {type(found).__name__}",
+            expected="a torch.nn.Module",
+            fix="name a class or function that builds one, or, with 'attribute', a part of what is built",
+        )
+    return found
+
+
+def _build(target: str, kwargs: Mapping[str, JsonValue], folders: Sequence[Path]) -> nn.Module:
     _make_importable((*folders, Path.cwd()))
-    found = _find(target)
+    found = _find(target, folders)
     if isinstance(found, nn.Module) and not kwargs:
-        return found
+        # The object stays the user's: what is exchanged in one variant must not show in the next.
+        return copy.deepcopy(found)
     if not callable(found):
         raise ArchitectureError(
             f"'{target}' is a {type(found).__name__}", expected="a callable that returns an nn.Module"
@@ -42,14 +84,10 @@ def build_imported(
         module = found(**kwargs)
     except Exception as error:
         raise ArchitectureError(
-            f"'{target}' raised {type(error).__name__}: {error}",
+            f"'{target}' raised {told(error)}",
             fix="call it by itself with the same arguments",
         ) from error
-    if not isinstance(module, nn.Module):
-        raise ArchitectureError(
-            f"'{target}' returned a {type(module).__name__}", expected="a torch.nn.Module"
-        )
-    return module
+    return _as_module(f"'{target}' returned", module)
 
 
 def _make_importable(folders: Sequence[Path]) -> None:
@@ -60,10 +98,42 @@ def _make_importable(folders: Sequence[Path]) -> None:
             sys.path.insert(0, text)
 
 
-def _find(target: str) -> Any:
-    module_name, _, attribute = target.partition(":")
+def _import_file(name: str, folders: Sequence[Path]) -> Any:
+    candidates = list(dict.fromkeys((folder / name).resolve() for folder in (*folders, Path.cwd())))
+    path = next((each for each in candidates if each.is_file()), None)
+    if path is None:
+        match = nearest(Path(name).name, [each.name for at in candidates for each in at.parent.glob("*.py")])
+        raise ArchitectureError(
+            f"there is no file '{name}'",
+            expected=f"one of {', '.join(map(str, candidates))}",
+            fix=f"did you mean '{Path(name).with_name(match)}'?"
+            if match
+            else "give the path from the suite's folder, or from the working directory",
+        )
+    module_name = f"benchbench_import_{hashlib.sha256(str(path).encode()).hexdigest()[:10]}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    _make_importable((path.parent,))
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
     try:
-        found: Any = importlib.import_module(module_name)
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    return module
+
+
+def _find(target: str, folders: Sequence[Path]) -> Any:
+    module_name, _, attribute = target.rpartition(":")
+    is_file = module_name.endswith(".py")
+    try:
+        found: Any = _import_file(module_name, folders) if is_file else importlib.import_module(module_name)
+    except ArchitectureError:
+        raise
     except ModuleNotFoundError as error:
         missing = error.name or module_name
         if module_name == missing or module_name.startswith(f"{missing}."):
@@ -78,8 +148,8 @@ def _find(target: str) -> Any:
         ) from error
     except Exception as error:
         raise ArchitectureError(
-            f"importing '{module_name}' raised {type(error).__name__}: {error}",
-            fix=f"python -c 'import {module_name}'",
+            f"importing '{module_name}' raised {told(error)}",
+            fix=f"python {module_name}" if is_file else f"python -c 'import {module_name}'",
         ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -108,5 +178,5 @@ def _check_arguments(target: str, call: Any, kwargs: Mapping[str, JsonValue]) ->
         raise ArchitectureError(
             f"arguments of '{target}': {error}",
             expected=f"{target}{signature}",
-            fix=f"did you mean '{match}'?" if match else None,
+            fix=f"did you mean '{match}'?" if match else "correct 'kwargs'",
         ) from None

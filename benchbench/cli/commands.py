@@ -63,12 +63,28 @@ def list_kind(args: Namespace) -> int:
 
 def describe(args: Namespace) -> int:
     """`benchbench describe`."""
-    from benchbench.cli.tables import describe_text
+    from benchbench.cli.description import describe_text, stages_text
     from benchbench.runner.describe import describe as describe_network
+    from benchbench.runner.describe import describe_suite
 
-    shape = None if args.input is None else parse_shape(args.input)
-    found = describe_network(args.target, parse_settings(args.settings), input_shape=shape)
-    print(found.model_dump_json(indent=2) if args.json else describe_text(found))
+    if args.target.endswith((".yaml", ".yml")):
+        if args.input is not None:
+            raise OptionError("--input: a suite declares it", fix="--set 'architecture.input=[1, 3, 64, 64]'")
+        if args.attribute is not None:
+            raise OptionError("--attribute: a suite declares it", fix="--set architecture.attribute=decoder")
+        found = describe_suite(args.target, variant=args.variant, overrides=args.settings)
+    else:
+        found = describe_network(
+            args.target,
+            parse_settings(args.settings),
+            inputs=None if args.input is None else parse_input(args.input),
+            attribute=args.attribute,
+            variant=None if args.variant is None else parse_plain("--variant", args.variant),
+        )
+    if args.json:
+        print(found.model_dump_json(indent=2))
+    else:
+        print(stages_text(found) if args.stages else describe_text(found, depth=args.depth))
     return 0
 
 
@@ -122,13 +138,38 @@ def parse_settings(given: Sequence[str]) -> dict[str, JsonValue]:
     return dict(parse_override(text) for text in given)
 
 
-def parse_shape(text: str) -> tuple[int, ...]:
-    """`1,3,256,256` (or with `x`) -> (1, 3, 256, 256).
+def parse_input(text: str) -> JsonValue:
+    """`1,3,256,256` (or with `x`) -> [1, 3, 256, 256]; else YAML, as a suite's `input`.
 
     Raises:
-        OptionError: anything but positive whole numbers.
+        OptionError: neither positive whole numbers, nor a list or mapping in YAML.
     """
-    parts = text.replace("x", ",").split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise OptionError(f"--input {text}", expected="positive whole numbers, batch first: 1,3,256,256")
-    return tuple(int(part) for part in parts)
+    parts = [part.strip() for part in text.replace("x", ",").split(",")]
+    if all(part.isdecimal() and int(part) > 0 for part in parts):
+        return [int(part) for part in parts]
+    value = parse_plain("--input", text)
+    if not isinstance(value, (list, dict)):
+        raise OptionError(
+            f"--input {text}",
+            expected="positive whole numbers, batch first: 1,3,256,256; or a suite's input: "
+            "'{x: [1, 3, 64, 64], t: {shape: [1], dtype: int64, high: 10}}'",
+        )
+    return value
+
+
+def parse_plain(option: str, text: str) -> JsonValue:
+    """The plain value that `text` holds as YAML.
+
+    Raises:
+        OptionError: it is not YAML, or holds what is no plain value.
+    """
+    import yaml
+
+    from benchbench.core.plain_yaml import read_plain
+
+    try:
+        value: JsonValue = read_plain(text)
+        json.dumps(value, allow_nan=False)
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):
+        raise OptionError(f"{option} {text}", expected="plain YAML, {key: value}") from None
+    return value

@@ -105,12 +105,32 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 def _add_describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target",
-        metavar="ARCHITECTURE|module:callable",
-        help="a registered name, or what builds an nn.Module",
+        metavar="ARCHITECTURE|module:callable|SUITE",
+        help="a registered name, what builds an nn.Module (also path/file.py:callable), or a suite's file",
     )
-    _add_set(parser, "an option of it, width=16 for one; may be given again")
-    parser.add_argument("--input", metavar="SHAPE", help="shape of one input, batch first: 1,3,256,256")
+    _add_set(parser, "an option of it, width=16 for one, or a field of the suite; may be given again")
+    parser.add_argument(
+        "--input", metavar="SHAPE", help="1,3,256,256, batch first; or what a suite's `input` takes, in YAML"
+    )
+    parser.add_argument(
+        "--attribute", metavar="PATH", help="of what module:callable builds, the part meant: decoder"
+    )
+    parser.add_argument(
+        "--variant",
+        metavar="NAME|YAML",
+        help="set a variant beside it: one of the suite's, or '{replace: {stages: [residual], with: ghost}}'",
+    )
+    parser.add_argument(
+        "--depth", metavar="N", type=_depth, default=2, help="of the tree; 1 is stages alone (default: 2)"
+    )
+    parser.add_argument("--stages", action="store_true", help="print the stage map alone, in YAML")
     _add_json(parser)
+
+
+def _depth(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"got '{text}', expected 1 or more")
+    return int(text)
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +155,11 @@ _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
     "run": ("Train or load, measure and compare what a suite declares", _add_run, running.run),
     "report": ("Write the report of one or more runs, from their files alone", _add_report, commands.report),
     "list": ("List what is registered, with its package", _add_list, commands.list_kind),
-    "describe": ("Tell a network's options, stages, parameters and MACs", _add_describe, commands.describe),
+    "describe": (
+        "Tell a network's options, stages, and what each part costs",
+        _add_describe,
+        commands.describe,
+    ),
     "doctor": (
         "Look the installation and this machine over; takes about ten seconds",
         _add_doctor,

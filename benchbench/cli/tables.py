@@ -1,15 +1,11 @@
-"""Plain text for a terminal: tables, a network's description, the doctor's findings."""
+"""Plain text for a terminal: tables, and the doctor's findings."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from benchbench.core.units import format_quantity
-
 if TYPE_CHECKING:
-    from benchbench.runner.describe import Description
     from benchbench.runner.doctor import Finding
 
 
@@ -29,43 +25,6 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), "  ".join("-" * width for width in widths), *map(line, rows)])
 
 
-def describe_text(found: Description) -> str:
-    """A network's description as `benchbench describe` prints it."""
-    lines = [f"{found.name}: {found.summary}" if found.summary else found.name]
-    if found.paper:
-        lines.append(f"paper: {found.paper.title} ({found.paper.year}) {found.paper.url or ''}".rstrip())
-    inputs = ", ".join(f"{'x'.join(map(str, spec.shape))} {spec.dtype}" for spec in found.inputs)
-    lines += [
-        f"input: {inputs}",
-        f"parameters: {found.parameters:,}",
-        f"MACs: {format_quantity(found.macs, 'MAC')} ({found.macs:,})",
-    ]
-    if found.macs_output_size != found.macs:
-        lines.append(f"MACs with transposed convolutions at output size: {found.macs_output_size:,}")
-    if found.options:
-        options = [
-            (each.name, each.type, "required" if each.required else str(each.default), each.range, each.help)
-            for each in found.options
-        ]
-        lines += ["", text_table(("option", "type", "default", "range", "what it is"), options)]
-    stages = [
-        (
-            stage.name,
-            f"{stage.parameters:,}",
-            _share(stage.parameters, found.parameters),
-            format_quantity(stage.macs, "MAC"),
-            _share(stage.macs, found.macs),
-            " ".join(stage.patterns) or _some(stage.layers),
-        )
-        for stage in found.stages
-    ]
-    lines += ["", text_table(("stage", "parameters", "share", "MACs", "share", "declared as"), stages)]
-    for stage in found.stages:
-        listed = ", ".join(stage.layers) or "no layer"
-        lines += ["", *textwrap.wrap(f"{stage.name}: {listed}", 100, subsequent_indent="  ")]
-    return "\n".join(lines)
-
-
 def findings_text(findings: Sequence[Finding]) -> str:
     """The doctor's findings, each with what to do about it."""
     width = max(len(finding.name) for finding in findings)
@@ -79,11 +38,3 @@ def findings_text(findings: Sequence[Finding]) -> str:
 
 def _is_figure(cell: str) -> bool:
     return cell in {"", "-"} or cell[0].isdigit() or cell[0] in "-+<>≈"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
-
-
-def _some(layers: Sequence[str]) -> str:
-    return " ".join(layers[:3]) + (" ..." if len(layers) > 3 else "")

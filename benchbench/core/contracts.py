@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from benchbench.core.cell import Cell
+from benchbench.core.input_spec import TensorInput
 from benchbench.core.measurement import (
     Failure,
     ImageRecord,
@@ -29,21 +30,13 @@ if TYPE_CHECKING:
 Stages = Mapping[str, tuple[str, ...]]
 
 
-class InputSpec(Frozen):
-    """Shape and kind of one example input.
+class InputSpec(TensorInput):
+    """One example input of a network, and where it goes in the call.
 
     Attributes:
-        shape: batch first.
-        dtype: float32 is drawn as `values` says, int64 are indices in 0..high-1, bool is all true.
-        high: how many indices there are.
-        values: standard normal, or a label map: 1 in one of the channels (dimension 1) and 0 in the others.
-        place: where it goes in the call, see core/arguments.py; "" is the next positional argument.
+        place: see core/arguments.py; "" is the next positional argument.
     """
 
-    shape: tuple[int, ...]
-    dtype: Literal["float32", "int64", "bool"] = "float32"
-    high: int | None = None
-    values: Literal["normal", "one_hot"] = "normal"
     place: str = ""
 
 

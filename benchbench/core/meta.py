@@ -70,6 +70,9 @@ def state_restored(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         for table, entries in tables:
+            if _same(table, entries):
+                # A table that refuses changes (a frozen configuration) has none.
+                continue
             if isinstance(table, list):
                 table[:] = entries
             else:
@@ -78,6 +81,14 @@ def state_restored(module: nn.Module) -> Iterator[None]:
         for part, before in attributes:
             vars(part).clear()
             vars(part).update(before)
+
+
+def _same(table: dict[Any, Any] | list[Any], entries: dict[Any, Any] | list[Any]) -> bool:
+    flat = [
+        [part for pair in each.items() for part in pair] if isinstance(each, dict) else each
+        for each in (table, entries)
+    ]
+    return len(flat[0]) == len(flat[1]) and all(now is then for now, then in zip(*flat, strict=True))
 
 
 def _recomputed(part: nn.Module) -> set[str]:

@@ -9,12 +9,14 @@ from pydantic import JsonValue
 
 from benchbench.core import registry
 from benchbench.core.expectation import PRINTED
+from benchbench.core.input_spec import TensorInput
 from benchbench.core.model import Options
-from benchbench.core.suite import Collection, Suite
+from benchbench.core.suite import IMPORT_FORM, Collection, Suite
 
 Schema = dict[str, JsonValue]
 
 _TEXT: Schema = {"type": "string"}
+_SHAPE: Schema = {"type": "array", "items": {"type": "integer", "exclusiveMinimum": 0}}
 _SWEPT = r"^(architecture|discriminator|variant|data|train)\..+$"
 
 
@@ -38,7 +40,7 @@ def suite_schema() -> Schema:
     definitions: dict[str, Schema] = schema["$defs"]
     brought: dict[str, Schema] = {}
     definitions["ArchitectureSpec"] = _any_of(
-        _named("architecture", "name", registry.ARCHITECTURES, brought),
+        [_with_shapes(form) for form in _named("architecture", "name", registry.ARCHITECTURES, brought)],
         [_imported(definitions["ArchitectureSpec"])],
     )
     definitions["Reference"] = _any_of(_named("replacement", "name", registry.REPLACEMENTS, brought))
@@ -120,16 +122,39 @@ def _with_key(options: Schema, key: str, name: str) -> Schema:
 def _imported(spec: Schema) -> Schema:
     properties = spec["properties"]
     assert isinstance(properties, dict)
-    size: Schema = {"type": "integer", "exclusiveMinimum": 0}
-    shape: Schema = {"type": "array", "items": size}
     stage: Schema = _or({"type": "array", "items": _TEXT, "minItems": 1}, _TEXT)
     given: Schema = {
-        "import": {**_TEXT, "pattern": r"^[\w.]+:[\w.]+$", "description": "module:callable"},
+        "import": {
+            **_TEXT,
+            "pattern": IMPORT_FORM,
+            "description": "package.module:callable or folder/file.py:callable",
+        },
         "kwargs": properties["kwargs"],
-        "input": {"anyOf": [{**shape, "minItems": 1}, {"type": "array", "items": shape, "minItems": 1}]},
+        "attribute": {**_TEXT, "description": "the submodule of what was built that is meant"},
+        "input": _arguments(),
         "stages": {"type": "object", "additionalProperties": stage},
     }
     return {**_object(given), "required": ["import", "input"], "title": "import"}
+
+
+def _with_shapes(form: JsonValue) -> JsonValue:
+    """A registered architecture takes other shapes beside its options; the short form, a name, does not."""
+    if not isinstance(form, dict) or not isinstance(form.get("properties"), dict):
+        return form
+    shapes: Schema = {"anyOf": [{**_SHAPE, "minItems": 1}, {"type": "array", "items": _SHAPE, "minItems": 1}]}
+    properties = form["properties"]
+    assert isinstance(properties, dict)
+    return {**form, "properties": {**properties, "input": shapes}}
+
+
+def _arguments() -> Schema:
+    """One tensor, a list of arguments or arguments by name; see core/input_spec.py."""
+    tensor: Schema = {"anyOf": [_SHAPE, TensorInput.model_json_schema()]}
+    entries: Schema = {"type": "object", "minProperties": 1, "not": {"required": ["shape"]}}
+    argument: Schema = {"anyOf": [tensor, {**entries, "additionalProperties": tensor}]}
+    several: Schema = {"type": "array", "items": argument, "minItems": 1}
+    by_name: Schema = {**entries, "additionalProperties": argument}
+    return {"anyOf": [{**_SHAPE, "minItems": 1}, TensorInput.model_json_schema(), several, by_name]}
 
 
 def _allow_one_replacement(variant: Schema) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -11,27 +12,21 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     Strict,
     StringConstraints,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from benchbench.core.expectation import Expectation
+from benchbench.core.input_spec import DeclaredInput, is_shapes
 from benchbench.core.model import Frozen, JsonValue, OneOrMore
 
 Profile = Literal["quick", "full", "paper", "static", "latency"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60)]
-# Strict number by number, since pydantic's strict mode takes no list for a tuple behind a validator.
-Shape = tuple[Annotated[int, Strict(), Field(gt=0)], ...]
 
 
 def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, (str, dict)) else value
-
-
-def _input_shapes(value: object) -> object:
-    if isinstance(value, list) and value and not any(isinstance(size, list) for size in value):
-        return [value]
-    return value
 
 
 class Reference(Frozen):
@@ -54,6 +49,9 @@ class Reference(Frozen):
         return dict(self.__pydantic_extra__ or {})
 
 
+# `pkg.module:callable`, or a file that ends in .py and a callable in it.
+IMPORT_FORM = r"^([\w.]+|[^:]+\.py):[\w.]+$"
+
 # Every stage: what a replacement takes that names none.
 EVERYWHERE = ("*",)
 
@@ -63,19 +61,36 @@ class ArchitectureSpec(Frozen):  # type: ignore[no-redef]  # the plugin takes `k
 
     `transformer_net`, `{name: transformer_net, width: 32}` or
     `{import: "my_pkg.models:build", kwargs: {...}, input: [1, 3, 256, 256], stages: {...}}`.
+
+    Attributes:
+        import_path: `pkg.module:callable` or `folder/file.py:callable`.
+        kwargs: keyword arguments of the callable.
+        attribute: the submodule of what was built that is meant, `decoder` or `net.blocks.0`.
+        input: what its forward pass takes, see core/input_spec.py.
+        stages: stage name -> module paths or globs; guessed from resolution where none are declared.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
     name: str | None = None
-    import_path: Annotated[str | None, Field(alias="import", pattern=r"^[\w.]+:[\w.]+$")] = None
+    import_path: Annotated[str | None, Field(alias="import")] = None
     kwargs: dict[str, JsonValue] = {}
-    input: Annotated[tuple[Shape, ...] | None, BeforeValidator(_input_shapes)] = None
+    attribute: Annotated[str | None, Field(pattern=r"^\w+(\.\w+)*$")] = None
+    input: DeclaredInput | None = None
     stages: dict[Name, OneOrMore[str]] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, value: object) -> object:
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("import_path")
+    @classmethod
+    def _names_a_callable(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(IMPORT_FORM, value):
+            raise ValueError(
+                f"'{value}' names no callable; give 'package.module:callable' or 'folder/file.py:callable'"
+            )
+        return value
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -87,9 +102,15 @@ class ArchitectureSpec(Frozen):  # type: ignore[no-redef]  # the plugin takes `k
             )
         if self.import_path is not None and self.input is None:
             raise ValueError("an imported architecture needs 'input', for example [1, 3, 256, 256]")
-        if self.name is not None and (self.kwargs or self.stages is not None):
+        if self.name is not None and (self.kwargs or self.stages is not None or self.attribute is not None):
             raise ValueError(
-                "'kwargs' and 'stages' belong to an imported architecture; options go beside 'name'"
+                "'kwargs', 'attribute' and 'stages' belong to an imported architecture; "
+                "options go beside 'name'"
+            )
+        if self.name is not None and self.input is not None and not is_shapes(self.input):
+            raise ValueError(
+                "the input of a registered architecture is one shape per argument, for example "
+                "[1, 3, 256, 256]; what its values are it knows itself"
             )
         return self
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from benchbench.architectures.build import example_inputs
+from benchbench.architectures.inputs import example_inputs
 from benchbench.core.arguments import assemble
 from benchbench.core.contracts import InputSpec
 from benchbench.core.errors import BenchbenchError, CountMismatchError, MeasurementError

@@ -1,135 +1,153 @@
-"""Everything that can be said of a network before it is trained: options, stages, parameters, MACs."""
+"""Everything that can be said of a network before it is trained: options, stages, what each part costs."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from benchbench.core.contracts import InputSpec
+from benchbench.core.cell import Cell
 from benchbench.core.errors import ArchitectureError, OptionError, unknown_name
-from benchbench.core.measurement import LayerCount
-from benchbench.core.model import Frozen, JsonValue, Options, explain_validation
+from benchbench.core.expand import expand
+from benchbench.core.model import JsonValue, explain_validation
 from benchbench.core.registry import ARCHITECTURES
-from benchbench.core.stages import stage_of
-from benchbench.core.suite import ArchitectureSpec, Paper
+from benchbench.core.resolve import check_architecture, check_replace, networks_of, validated
+from benchbench.core.source_map import SourceMap, dotted
+from benchbench.core.suite import ArchitectureSpec, Suite, Variant
+from benchbench.core.suite_file import load_suite
+from benchbench.runner.describe_options import describe_options
+from benchbench.runner.describe_records import Described, Description, VariantDescription
+from benchbench.runner.isolate import run_isolated
+from benchbench.runner.jobs import DescribeJob, Job
 
-REST = "(no stage)"
-
-
-class OptionDescription(Frozen):
-    """One option of a registered architecture; `range` is in words."""
-
-    name: str
-    type: str
-    default: JsonValue = None
-    required: bool = False
-    range: str = ""
-    help: str = ""
-
-
-class StageDescription(Frozen):
-    """One stage: how it is declared, its layers with weights, and what it costs at the stated input."""
-
-    name: str
-    patterns: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
-    parameters: int = 0
-    macs: int = 0
-
-
-class Description(Frozen):
-    """A network, described. `parameters` and `macs` are those of one forward pass at `inputs`."""
-
-    name: str
-    summary: str = ""
-    paper: Paper | None = None
-    options: tuple[OptionDescription, ...] = ()
-    inputs: tuple[InputSpec, ...]
-    parameters: int
-    macs: int
-    macs_output_size: int
-    stages: tuple[StageDescription, ...]
+LIMIT_S = 300.0
+"""After this long somebody's model counts as hanging."""
 
 
 def describe(
     target: str,
     settings: Mapping[str, JsonValue] | None = None,
     *,
-    input_shape: Sequence[int] | None = None,
+    inputs: JsonValue = None,
+    attribute: str | None = None,
+    variant: JsonValue = None,
     folders: Sequence[Path] = (),
+    limit_s: float = LIMIT_S,
 ) -> Description:
-    """A registered architecture, or a `module:callable` that builds an `nn.Module`.
+    """A registered architecture, or a `module:callable` or `file.py:callable` that builds an `nn.Module`.
+
+    A registered one is built here, without memory; somebody else's in a fresh process.
 
     Args:
         target: a registered name or an import path.
         settings: its options, or keyword arguments of the callable.
-        input_shape: batch first; needed for an import, else the architecture's own.
+        inputs: what a suite's `input` takes; needed for an import, else the architecture's own.
+        attribute: of what an import builds, the part that is meant: `decoder`.
+        variant: what a suite's variant declares, to set beside it: `{"replace": {...}}`.
         folders: where an imported module is looked for before the working directory.
+        limit_s: after this long somebody's model counts as hanging.
 
     Raises:
-        UnknownNameError, OptionError, ArchitectureError: as `build_architecture`.
+        UnknownNameError, OptionError, SuiteError: a name, option or variant that does not exist or fit.
+        ArchitectureError: it cannot be built, or ends or holds up its process.
+        ReplacementError: the variant's layers cannot be exchanged.
         MeasurementError: an operator that no counting rule covers.
     """
-    from benchbench.architectures.build import build_architecture
-    from benchbench.measures.counting import count
-
-    built = build_architecture(_spec(target, settings or {}, input_shape), folders=folders)
-    counts = count(built.module)
-    known = None if ":" in target else ARCHITECTURES.load(target)
+    spec = _spec(target, settings or {}, inputs, attribute)
+    cells = [Cell(variant=target, architecture=spec)]
+    if variant is not None:
+        cells.append(_varied(spec, variant))
+    known = ARCHITECTURES.load(target) if spec.name is not None else None
+    summary = next((each.summary for each in ARCHITECTURES.entries() if each.name == target), "")
+    found = _describe(target, cells, folders=folders, limit_s=limit_s)
     return Description(
+        **dict(found.generator),
         name=target,
-        summary=_summary(target),
+        summary=summary if known else "",
         paper=known.paper if known else None,
         options=describe_options(known.options) if known else (),
-        inputs=built.inputs,
-        parameters=counts.parameters,
-        macs=counts.macs,
-        macs_output_size=counts.macs_output_size,
-        stages=_stages(built.stages, counts.layers),
+        comparisons=found.comparisons,
     )
 
 
-def describe_options(model: type[Options]) -> tuple[OptionDescription, ...]:
-    """The options that `model` declares, with type, default and range from its JSON Schema."""
-    schema = model.model_json_schema()
-    required, said = schema.get("required", ()), _attributes(model)
-    return tuple(
-        OptionDescription(
-            name=name,
-            type=_type(field),
-            default=field.get("default"),
-            required=name in required,
-            range=_range(field),
-            help=field.get("description") or said.get(name, ""),
-        )
-        for name, field in schema.get("properties", {}).items()
+def describe_suite(
+    path: str | Path,
+    *,
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
+    limit_s: float = LIMIT_S,
+) -> Description:
+    """A suite's baseline, and a variant beside it; of a swept field the first value counts.
+
+    Args:
+        path: the suite's file; imported modules are looked for beside it too.
+        variant: one of its variants; it is set beside the baseline of its group.
+        overrides: `key=value` texts, as `load_suite` takes them.
+        limit_s: after this long somebody's model counts as hanging.
+
+    Raises:
+        SuiteError: as `load_suite`.
+        BenchbenchError: as `describe`.
+    """
+    suite = load_suite(path, overrides=overrides)
+    if variant is not None and variant not in suite.variants:
+        raise unknown_name("variant", variant, suite.variants)
+    baseline = suite.baseline_variant if variant is None else suite.baseline_of(variant)
+    cells = [_cell(suite, baseline)]
+    if variant is not None:
+        cells.append(_cell(suite, variant))
+    found = _describe(str(path), cells, folders=[Path(path).parent], limit_s=limit_s)
+    return Description(
+        **dict(found.generator),
+        name=suite.name,
+        summary=suite.title or "",
+        paper=suite.paper,
+        variant=baseline,
+        variants=tuple(
+            VariantDescription(name=name, title=each.title, note=each.note)
+            for name, each in suite.variants.items()
+        ),
+        discriminator=found.discriminator,
+        comparisons=found.comparisons,
     )
 
 
-def _attributes(model: type[Options]) -> dict[str, str]:
-    # What each option means stands once, in the docstring of its model.
-    told: dict[str, str] = {}
-    names: list[str] = []
-    for line in (inspect.getdoc(model) or "").partition("Attributes:\n")[2].splitlines():
-        head, colon, text = line.strip().partition(": ")
-        if line.startswith("    ") and not line.startswith("     ") and colon:
-            names = [name.strip() for name in head.split(",")]
-        else:
-            text = line.strip()
-        told |= {name: f"{told.get(name, '')} {text}".strip() for name in names}
-    return told
+def _describe(target: str, cells: Sequence[Cell], *, folders: Sequence[Path], limit_s: float) -> Described:
+    places = tuple(dict.fromkeys(Path(each).resolve() for each in (*folders, Path.cwd())))
+    if not any(_is_foreign(cell) for cell in cells):
+        from benchbench.runner.describe_network import describe_cells
+
+        return describe_cells(cells, folders=places)
+    # Somebody's model may hang, print or end its process; not this one.
+    job = DescribeJob(cells=tuple(cells), import_folders=tuple(map(str, places)))
+    answer = run_isolated(Job(describe=job), limit_s=limit_s)
+    if answer.described is not None:
+        return answer.described
+    assert answer.failure is not None
+    late = answer.failure.kind == "timed_out"
+    raise ArchitectureError(
+        f"'{target}' could not be described: {answer.failure.reason}",
+        expected="a module that is built and run once within seconds, and leaves its process alone",
+        fix="look for what waits in it: a download, a prompt, a loop" if late else answer.failure.fix,
+    )
 
 
-def _spec(target: str, settings: Mapping[str, JsonValue], shape: Sequence[int] | None) -> ArchitectureSpec:
-    declared: dict[str, JsonValue] = {} if shape is None else {"input": [list(shape)]}
+def _is_foreign(cell: Cell) -> bool:
+    networks = (cell.architecture, cell.discriminator)
+    return any(each is not None and each.import_path is not None for each in networks)
+
+
+def _spec(
+    target: str, settings: Mapping[str, JsonValue], inputs: JsonValue, attribute: str | None
+) -> ArchitectureSpec:
+    given: dict[str, JsonValue] = {"input": inputs, "attribute": attribute}
+    declared: dict[str, JsonValue] = {key: value for key, value in given.items() if value is not None}
     if ":" in target:
-        if shape is None:
+        if inputs is None:
             raise ArchitectureError(
                 f"'{target}' does not say what it takes",
-                expected="the shape of one input, batch first",
+                expected="the shape of one input, batch first, or a suite's `input`",
                 fix=f"benchbench describe {target} --input 1,3,256,256",
             )
         declared |= {"import": target, "kwargs": dict(settings)}
@@ -140,55 +158,37 @@ def _spec(target: str, settings: Mapping[str, JsonValue], shape: Sequence[int] |
     try:
         return ArchitectureSpec.model_validate(declared)
     except ValidationError as error:
-        _, problem, expected, fix = explain_validation(error, ArchitectureSpec)
-        raise OptionError(f"'{target}': {problem}", expected=expected, fix=fix) from None
+        place, problem, expected, fix = explain_validation(error, ArchitectureSpec)
+        told = f"{dotted(place)}: {problem}" if place else problem
+        raise OptionError(f"'{target}': {told}", expected=expected, fix=fix) from None
 
 
-def _summary(target: str) -> str:
-    return next((entry.summary for entry in ARCHITECTURES.entries() if entry.name == target), "")
-
-
-def _stages(
-    stages: Mapping[str, tuple[str, ...]], layers: Sequence[LayerCount]
-) -> tuple[StageDescription, ...]:
-    inside: dict[str, list[LayerCount]] = {name: [] for name in stages}
-    for layer in layers:
-        inside.setdefault(layer.stage or stage_of(layer.path, stages) or REST, []).append(layer)
-    return tuple(
-        StageDescription(
-            name=name,
-            patterns=stages.get(name, ()),
-            layers=tuple(layer.path for layer in members if layer.parameters or layer.macs),
-            parameters=sum(layer.parameters for layer in members),
-            macs=sum(layer.macs for layer in members),
+def _varied(spec: ArchitectureSpec, declared: JsonValue) -> Cell:
+    sources = SourceMap("--variant")
+    if not isinstance(declared, dict):
+        raise OptionError(
+            f"--variant {declared}: '{spec.label}' has no variants of its own",
+            expected="a mapping as a suite's variant, or a suite's file with the name of one",
+            fix="--variant '{replace: {stages: [residual], with: depthwise_separable}}'",
         )
-        for name, members in inside.items()
-        if name in stages or any(layer.parameters or layer.macs for layer in members)
+    variant = validated(Variant, declared, sources, ())
+    if variant.discriminator is not None:
+        raise OptionError(
+            "--variant: 'discriminator' needs a suite that declares one",
+            fix="describe the discriminator by its own name, with this variant's `architecture` or `replace`",
+        )
+    networks = networks_of(spec, None, variant, sources, ())
+    check_architecture(networks["generator"], sources, ("architecture",))
+    for index, each in enumerate(variant.replace):
+        check_replace(each, networks, sources, ("replace", index))
+    return Cell(
+        variant=variant.title or "variant", architecture=networks["generator"], replace=variant.replace
     )
 
 
-def _type(field: Mapping[str, JsonValue]) -> str:
-    if isinstance(choices := field.get("enum"), list):
-        return "one of " + ", ".join(map(str, choices))
-    if "const" in field:
-        return f"always {field['const']}"
-    if isinstance(branches := field.get("anyOf"), list):
-        return " or ".join(_type(branch) for branch in branches if isinstance(branch, dict))
-    if field.get("type") == "array" and isinstance(items := field.get("items"), dict):
-        return f"list of {_type(items)}"
-    words = {
-        "integer": "integer",
-        "number": "number",
-        "string": "text",
-        "boolean": "true/false",
-        "null": "null",
-    }
-    return words.get(str(field.get("type")), str(field.get("type", "any")))
-
-
-def _range(field: Mapping[str, JsonValue]) -> str:
-    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {field[key]}" for key, sign in signs.items() if key in field]
-    if "multipleOf" in field:
-        bounds.append(f"multiple of {field['multipleOf']}")
-    return ", ".join(bounds)
+def _cell(suite: Suite, variant: str) -> Cell:
+    cells = expand(suite)
+    found = next((cell for cell in cells if cell.variant == variant), None)
+    if found is None:
+        raise unknown_name("variant that the matrix sweeps", variant, {cell.variant for cell in cells})
+    return found

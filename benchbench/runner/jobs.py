@@ -16,6 +16,7 @@ from benchbench.core.measurement import CellResult, Failure, FailureKind
 from benchbench.core.model import Frozen
 from benchbench.core.store import cannot_write
 from benchbench.core.suite import MeasureSpec
+from benchbench.runner.describe_records import Described
 
 
 class CellJob(Frozen):
@@ -47,6 +48,13 @@ class CheckJob(Frozen):
     import_folders: tuple[str, ...] = ()
 
 
+class DescribeJob(Frozen):
+    """Build and count one cell, or one and a variant of it, without training or measuring."""
+
+    cells: tuple[Cell, ...]
+    import_folders: tuple[str, ...] = ()
+
+
 class Job(Frozen):
     """Exactly one of them."""
 
@@ -54,6 +62,7 @@ class Job(Frozen):
     static: tuple[CellJob, ...] | None = None
     replicate: ReplicateJob | None = None
     check: CheckJob | None = None
+    describe: DescribeJob | None = None
 
     @property
     def of(self) -> str:
@@ -79,6 +88,7 @@ class Answer(Frozen):
     result: CellResult | None = None
     results: tuple[CellResult, ...] = ()
     replicate: Replicate | None = None
+    described: Described | None = None
     failure: Failure | None = None
     obstacle: Obstacle | None = None
     started_s: float = 0.0

@@ -108,7 +108,7 @@ def run(
 def _check(
     cells: Sequence[Cell], folders: tuple[str, ...], *, limit_s: float, say: Callable[[str], None]
 ) -> None:
-    foreign = tuple(cell for cell in cells if cell.architecture.import_path is not None)
+    foreign = tuple(cell for cell in cells if _is_foreign(cell))
     check_cells([cell for cell in cells if cell not in foreign], folders=[Path(each) for each in folders])
     if not foreign:
         return
@@ -117,6 +117,11 @@ def _check(
     answer = run_isolated(Job(check=CheckJob(cells=foreign, import_folders=folders)), limit_s=limit_s)
     if answer.failure is not None:
         say(f"checking the models: {answer.failure.kind}: {answer.failure.reason}")
+
+
+def _is_foreign(cell: Cell) -> bool:
+    networks = (cell.architecture, cell.discriminator)
+    return any(each is not None and each.import_path is not None for each in networks)
 
 
 def _resumable(suite: Suite, out: Path) -> RunStore | None:

@@ -9,7 +9,8 @@ from typing import Literal
 
 import torch
 
-from benchbench.architectures.build import BuiltArchitecture, build_architecture, example_inputs
+from benchbench.architectures.build import BuiltArchitecture, build_architecture
+from benchbench.architectures.inputs import example_inputs
 from benchbench.architectures.weights import load_weights
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Splits, Subject

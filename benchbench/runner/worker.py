@@ -49,6 +49,7 @@ def answer_job(text: str) -> str:
 
 
 def _do(job: Job) -> Answer:
+    from benchbench.core.errors import BenchbenchError
     from benchbench.runner.jobs import Answer, explain_failure
 
     if job.check is not None:
@@ -68,12 +69,22 @@ def _do(job: Job) -> Answer:
             from benchbench.runner.cell_job import execute_cell
 
             return Answer(results=tuple(execute_cell(each) for each in job.static))
+        if job.describe is not None:
+            from pathlib import Path
+
+            from benchbench.runner.describe_network import describe_cells
+
+            places = [Path(each) for each in job.describe.import_folders]
+            return Answer(described=describe_cells(job.describe.cells, folders=places))
         from benchbench.runner.comparison_job import execute_replicate
 
         assert job.replicate is not None
         imported_s = time.perf_counter() - _STARTED_S
         return Answer(replicate=execute_replicate(job.replicate), imported_s=imported_s)
     except Exception as error:
+        if job.describe is not None and isinstance(error, BenchbenchError):
+            # Told to whoever asked, as it is; nothing is recorded.
+            raise
         return Answer(failure=explain_failure(error, of=job.of))
 
 

@@ -9,16 +9,15 @@ without bias. GAN Compression's layers (Li et al. 2020) are options of the same.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import nn
 
 from benchbench.core.contracts import Replacement
 from benchbench.core.errors import NotReplaceableError
 from benchbench.core.model import Options
-
-Convolution = nn.Conv2d | nn.ConvTranspose2d
+from benchbench.variants.convolution import ConvolutionChain, alike, as_convolution
 
 
 class DepthwiseSeparableOptions(Options):
@@ -53,14 +52,8 @@ class DepthwiseSeparableOptions(Options):
         return self
 
 
-class DepthwiseSeparable(nn.Sequential):
+class DepthwiseSeparable(ConvolutionChain):
     """Depthwise, norm, activation, 1x1, after an expansion if any; [N, C_in, H, W] -> [N, C_out, H', W']."""
-
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """As the layer it stands for; `output_size` is for a transposed one."""
-        for name, part in self.named_children():
-            x = part(x, output_size) if output_size is not None and name == "depthwise" else part(x)
-        return x
 
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -84,29 +77,8 @@ def _between(channels: int, options: DepthwiseSeparableOptions) -> OrderedDict[s
     return parts
 
 
-def _depthwise(layer: Convolution, channels: int, options: DepthwiseSeparableOptions) -> Convolution:
-    # The layer's tuples are typed as int | tuple by torch's stubs, but are what its constructor takes.
-    shared: dict[str, Any] = {
-        "kernel_size": layer.kernel_size,
-        "stride": layer.stride,
-        "padding": layer.padding,
-        "dilation": layer.dilation,
-        "padding_mode": layer.padding_mode,
-        "groups": channels,
-        "bias": options.depthwise_bias,
-    }
-    if isinstance(layer, nn.ConvTranspose2d):
-        return nn.ConvTranspose2d(
-            channels, channels, output_padding=cast(Any, layer.output_padding), **shared
-        )
-    return nn.Conv2d(channels, channels, **shared)
-
-
 def _build(layer: nn.Module, options: DepthwiseSeparableOptions) -> nn.Module:
-    if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-        raise NotReplaceableError(f"{type(layer).__name__} is neither Conv2d nor ConvTranspose2d")
-    if layer.groups != 1:
-        raise NotReplaceableError(f"already grouped (groups={layer.groups})")
+    layer = as_convolution(layer)
     if tuple(layer.kernel_size) == (1, 1) and options.pointwise == "skip":
         raise NotReplaceableError("1x1 already (pointwise: skip)")
     channels = layer.in_channels
@@ -115,10 +87,10 @@ def _build(layer: nn.Module, options: DepthwiseSeparableOptions) -> nn.Module:
         channels *= options.expansion
         parts["expand"] = nn.Conv2d(layer.in_channels, channels, 1, bias=options.expand_bias)
         parts.update({f"expand_{name}": part for name, part in _between(channels, options).items()})
-    parts["depthwise"] = _depthwise(layer, channels, options)
+    parts["depthwise"] = alike(layer, channels, channels, groups=channels, bias=options.depthwise_bias)
     parts.update(_between(channels, options))
     parts["pointwise"] = nn.Conv2d(channels, layer.out_channels, 1, bias=options.pointwise_bias)
-    return DepthwiseSeparable(parts)
+    return DepthwiseSeparable(parts, resized="depthwise")
 
 
 replacement = Replacement(options=DepthwiseSeparableOptions, build=_build)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 import benchbench as bb
-from benchbench.architectures.build import build_architecture, example_inputs
+from benchbench.architectures.build import build_architecture
 from benchbench.core.contracts import InputSpec
 from benchbench.core.errors import ArchitectureError, OptionError, UnknownNameError
 from benchbench.core.stages import origin_of
@@ -113,8 +114,11 @@ def test_import_builds_and_leaves_the_module_as_it_was(folder: Path) -> None:
     assert dict(built.stages) == {"all": ("body",)}
 
 
-def test_import_without_stages_has_none(folder: Path) -> None:
-    assert build_architecture(imported("their_models:build")).stages == {}
+def test_stages_that_an_import_does_not_declare_are_guessed(folder: Path) -> None:
+    built = build_architecture(imported("their_models:build"))
+    assert (built.stages, built.stages_guessed) == ({"residual": ("body",)}, True)
+    declared = build_architecture(imported("their_models:build", stages={"all": ["body"]}))
+    assert not declared.stages_guessed
 
 
 def test_module_that_keeps_plain_tensors_is_checked_for_real(folder: Path) -> None:
@@ -134,6 +138,11 @@ def test_module_that_keeps_plain_tensors_is_checked_for_real(folder: Path) -> No
         ({"import": "their_models:build", "kwargs": {"wdith": 3}}, "did you mean 'width'?"),
         ({"import": "their_models:build", "input": [1, 4, 8, 8]}, "does not take input [1, 4, 8, 8]"),
         ({"import": "their_models:build", "stages": {"all": "bdy"}}, "did you mean 'body'?"),
+        ({"import": "their_models:build", "stages": {"all": "x.*"}}, "no module matches 'x.*'"),
+        ({"import": "their_models:build", "attribute": "bodi.0"}, "did you mean 'body.0'?"),
+        ({"import": "their_models:build", "attribute": "cache"}, "'cache' of what 'their_models:build'"),
+        ({"import": "their_modles.py:build"}, "did you mean 'their_models.py'?"),
+        ({"import": "their_models.py:biuld"}, "did you mean 'build'?"),
     ],
 )
 def test_wrong_imports_are_told(folder: Path, spec: dict[str, object], words: str) -> None:
@@ -156,14 +165,52 @@ def test_modules_beside_a_suite_are_found(tmp_path: Path, monkeypatch: pytest.Mo
     )
 
 
-def test_example_inputs_are_seeded_and_typed() -> None:
-    specs = (InputSpec(shape=(2, 3)), InputSpec(shape=(5,), dtype="int64", high=4))
-    first, labels = example_inputs(specs, seed=1)
-    again, _ = example_inputs(specs, seed=1)
-    other, _ = example_inputs(specs, seed=2, dtype=torch.float64)
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other.float())
-    assert other.dtype == torch.float64
-    assert labels.dtype == torch.int64
-    assert set(labels.tolist()) <= {0, 1, 2, 3}
-    assert all(each.is_meta for each in example_inputs(specs, device="meta"))
+def test_a_file_is_found_beside_the_suite_then_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    for name, width in (("suite", 5), ("here", 7)):
+        (tmp_path / name / "models").mkdir(parents=True)
+        (tmp_path / name / "models" / "beside.py").write_text(f"WIDTH = {width}")
+        (tmp_path / name / "models" / "mine.py").write_text(
+            f"{MODELS}\ndef wide():\n    import beside\n    return Net(beside.WIDTH)\n"
+        )
+    (tmp_path / "here" / "only_here.py").write_text(MODELS)
+    monkeypatch.chdir(tmp_path / "here")
+    spec = imported("models/mine.py:wide")
+    assert build_architecture(spec, folders=[tmp_path / "suite"]).module.body[0].out_channels == 5
+    monkeypatch.delitem(sys.modules, "beside")
+    assert build_architecture(spec).module.body[0].out_channels == 7
+    assert build_architecture(imported("only_here.py:build"), folders=[tmp_path / "suite"]).name
+    monkeypatch.delitem(sys.modules, "beside")
+
+
+def test_a_file_that_is_not_there_is_told_with_where_it_was_looked_for(folder: Path) -> None:
+    with pytest.raises(ArchitectureError) as caught:
+        build_architecture(imported("models/none.py:build"), folders=[folder / "suite"])
+    assert str(caught.value) == (
+        "there is no file 'models/none.py'\n"
+        f"  expected: one of {folder}/suite/models/none.py, {folder}/models/none.py\n"
+        "  to do: give the path from the suite's folder, or from the working directory"
+    )
+
+
+def test_a_file_that_raises_is_told_in_one_line_and_can_be_corrected(folder: Path) -> None:
+    (folder / "bad.py").write_text("raise ValueError('first\\nsecond')")
+    with pytest.raises(ArchitectureError) as caught:
+        build_architecture(imported("bad.py:build"))
+    assert str(caught.value) == ("importing 'bad.py' raised ValueError: first\n  to do: python bad.py")
+    (folder / "bad.py").write_text(MODELS)
+    assert build_architecture(imported("bad.py:build")).name == "bad.py:build"
+
+
+def test_an_attribute_is_a_part_of_what_is_built(folder: Path) -> None:
+    built = build_architecture(imported("their_models:build", attribute="body.0"))
+    assert isinstance(built.module, nn.Conv2d)
+    assert built.name == "their_models:build, body.0"
+
+
+def test_a_module_object_is_copied_so_that_one_variant_does_not_show_in_another(folder: Path) -> None:
+    (folder / "objects.py").write_text(f"{MODELS}\nnet = Net(4)\n")
+    first, second = (build_architecture(imported("objects.py:net")).module for _ in range(2))
+    assert first is not second

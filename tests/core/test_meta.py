@@ -52,3 +52,19 @@ def test_plain_tensors_are_seen_and_parameters_are_not_them() -> None:
     assert not holds_plain_tensors(model)
     model.table["x"] = torch.zeros(1)
     assert holds_plain_tensors(model)
+
+
+class Frozen(dict[str, int]):
+    """As the configuration of a model of diffusers: it refuses every change."""
+
+    def clear(self) -> None:
+        raise TypeError("frozen")
+
+    update = clear
+
+
+def test_a_table_that_refuses_changes_is_left_alone() -> None:
+    model = Caching()
+    model.config = Frozen(width=3)
+    assert run_on_meta(model, torch.zeros(4, 2)).shape == (4, 3)
+    assert model.config == {"width": 3}

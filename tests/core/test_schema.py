@@ -35,6 +35,14 @@ ACCEPTED = {
         "{import: 'a:b', kwargs: {n: 1}, input: [1, 3, 8, 8], stages: {a: x, b: [y]}}",
     ),
     "several inputs": ("toy_net", "{import: 'a:b', input: [[1, 3, 8, 8], [1]]}"),
+    "a size of a registered one": ("toy_net", "{name: toy_net, width: 3, input: [1, 3, 8, 8]}"),
+    "an import of a file": ("toy_net", "{import: 'm/a.py:b', attribute: decoder.0, input: [1, 3]}"),
+    "a label map": ("toy_net", "{import: 'a:b', input: {shape: [1, 3, 8, 8], values: one_hot}}"),
+    "inputs by name": (
+        "toy_net",
+        "{import: 'a:b', input: {x: [1, 3], t: {shape: [1], dtype: int64, high: 9}, b: {y: [1, 2]}}}",
+    ),
+    "a dictionary among inputs": ("toy_net", "{import: 'a:b', input: [[1, 3], {x: [1], y: {shape: [2]}}]}"),
     "one stage": ("[residual]", "residual"),
     "several replacements": (
         "{stages: [residual], with: separable}",
@@ -72,6 +80,10 @@ REFUSED = {
     "matrix key": ("name: toy", "name: toy\nmatrix: {trian.steps: [1]}"),
     "empty sweep": ("name: toy", "name: toy\nmatrix: {seed: []}"),
     "profile": ("name: toy", "name: toy\nprofiles: {fast: {}}"),
+    "unknown key of an input": ("toy_net", "{import: 'a:b', input: {shape: [1, 3], dtpye: int64}}"),
+    "a wrong kind of values": ("toy_net", "{import: 'a:b', input: [{shape: [1, 3], values: onehot}]}"),
+    "a registered one by keyword": ("toy_net", "{name: toy_net, input: {x: [1, 3, 8, 8]}}"),
+    "an import of no callable": ("toy_net", "{import: 'm/a.py', input: [1, 3]}"),
     "import without input": ("toy_net", "{import: 'a:b'}"),
     "expectation": ("381315", "'381315'"),
 }

@@ -331,8 +331,8 @@ measure, name, paper, profiles, timeout_s, title, train, variants
         ("architecture: toy_net", "architecture: {import: my_pkg.build, input: [1, 3, 8, 8]}"),
         SuiteError,
         """\
-        suite.yaml:2: architecture.import: got "my_pkg.build"
-          expected: text that matches ^[\\w.]+:[\\w.]+$""",
+        suite.yaml:2: architecture.import: 'my_pkg.build' names no callable; \
+give 'package.module:callable' or 'folder/file.py:callable'""",
     ),
     "a date": (
         ("name: toy", "name: toy\ntitle: 2025-01-01"),
