@@ -406,6 +406,16 @@ def test_version(shown: Shown) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_resume_goes_on(suite_file: Path, tmp_path: Path) -> None:
+    # Somebody's own model: each of its cells has a process of its own.
+    suite_file.write_text(
+        """
+name: counts
+architecture:
+  {import: "torch.nn:Conv2d", kwargs: {in_channels: 3, out_channels: 4, kernel_size: 3}, input: [1, 3, 8, 8]}
+variants: {baseline: {}, v1: {architecture: {kwargs: {out_channels: 2}}}}
+measure: [parameters]
+"""
+    )
     words = [sys.executable, "-m", "benchbench", "run", str(suite_file), "--out", str(tmp_path / "results")]
     handled = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     program = handled + "import sys; from benchbench.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -215,13 +215,15 @@ class Measure:
     """One measure: `per_cell` looks at a subject alone, `comparison` at several side by side.
 
     One that needs the `structure` alone is right on the meta device, whatever the weights are: it is
-    taken without memory and without training.
+    taken without memory and without training. `names` are those of the measurements that it makes; a
+    suite may `expect` figures of these.
     """
 
     options: type[Options]
     per_cell: Callable[[Subject, Any, MeasureContext], Measured] | None = None
     comparison: Comparison | None = None
     needs: Literal["structure", "weights"] = "weights"
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

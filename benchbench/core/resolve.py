@@ -31,6 +31,7 @@ from benchbench.core.suite import (
 )
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_OF_TRAINING = ("training_time", "peak_resident", "peak_allocated", "peak_reserved")
 _PLACEHOLDERS = ("cell", "variant", "seed")
 
 
@@ -63,6 +64,7 @@ def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
         for index, spec in enumerate(variant.replace):
             check_replace(spec, networks, where, (*place, "replace", index))
     _check_variant_names(suite, where)
+    _check_expected(suite, where)
     if suite.data is not None:
         check_data(suite.data, where, ("data",))
     if suite.train is not None:
@@ -231,6 +233,18 @@ def _check_variant_names(suite: Suite, sources: SourceMap) -> None:
         named.insert(0, (suite.baseline, ("baseline",)))
     for variant, place in named:
         check_known("variant", variant, suite.variants, sources, place)
+
+
+def _check_expected(suite: Suite, sources: SourceMap) -> None:
+    """Whether every expected figure is one that some measure, or a training, makes."""
+    # Reading a suite that expects nothing need not import every measure there is.
+    measures = [registry.MEASURES.load(name) for name in registry.MEASURES] if suite.expect else []
+    if not all(measure.names for measure in measures):
+        return  # somebody's measure does not tell its names, and may make any
+    known = [*_OF_TRAINING, *(name for measure in measures for name in measure.names)]
+    for variant, figures in suite.expect.items():
+        for name in figures:
+            check_known("measurement", name, known, sources, ("expect", variant, name))
 
 
 def check_known(kind: str, name: str, known: Iterable[str], sources: SourceMap, place: Place) -> None:

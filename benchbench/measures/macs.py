@@ -66,4 +66,4 @@ def _measurement(name: str, value: int, counts: Counts) -> Measurement:
     )
 
 
-measure = Measure(options=MacsOptions, per_cell=_measure, needs="structure")
+measure = Measure(options=MacsOptions, per_cell=_measure, needs="structure", names=tuple(_FIGURES))

@@ -37,4 +37,9 @@ def _measurement(name: str, value: int) -> Measurement:
     )
 
 
-measure = Measure(options=ParametersOptions, per_cell=_measure, needs="structure")
+measure = Measure(
+    options=ParametersOptions,
+    per_cell=_measure,
+    needs="structure",
+    names=("parameters", "discriminator_parameters", "total_parameters"),
+)

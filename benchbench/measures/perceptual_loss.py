@@ -135,4 +135,8 @@ def _unsupported(reason: str, fix: str | None) -> Measured:
     return Measured(failures=(Failure(of=_NAME, kind="unsupported", reason=reason, fix=fix),))
 
 
-measure = Measure(options=PerceptualLossOptions, per_cell=measure_perceptual_loss)
+measure = Measure(
+    options=PerceptualLossOptions,
+    per_cell=measure_perceptual_loss,
+    names=("perceptual_loss", "content_loss", "style_loss"),
+)

@@ -139,3 +139,15 @@ class TestCollections:
             load_suites(listed)
         assert told in str(caught.value)
         assert "all.yaml:" in str(caught.value)
+
+
+def test_a_misspelt_figure_of_the_paper_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "counts.yaml"
+    path.write_text(
+        "name: counts\narchitecture: transformer_net\nmeasure: [parameters]\n"
+        "expect:\n  baseline: {paramters: 1679235}\n"
+    )
+    with pytest.raises(BenchbenchError) as caught:
+        load_suite(path)
+    assert "counts.yaml:5: expect.baseline.paramters: unknown measurement 'paramters'" in str(caught.value)
+    assert "did you mean 'parameters'?" in str(caught.value)

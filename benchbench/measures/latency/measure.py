@@ -51,8 +51,15 @@ def _unavailable(options: LatencyOptions) -> Failure | None:
     return None
 
 
+_CLOCKS = ("latency", "speedup", "aa_control", "latency_p90", "latency_p95", "latency_p99")
+
 measure = Measure(
     options=LatencyOptions,
+    names=(
+        *_CLOCKS,
+        *(f"device_{name}" for name in _CLOCKS),
+        *("cold_start", "build", "load", "first_call", "roof_compute", "roof_memory"),
+    ),
     comparison=Comparison(
         split=_split,
         processes=lambda options: (options.processes, options.most_processes),
