@@ -1,4 +1,4 @@
-"""Every integer of tests/reference/figures.json, by the registered architectures and the suites' own variants."""
+"""Every integer of tests/reference/figures.json, by architectures and by the variants of the suites."""
 
 from __future__ import annotations
 
