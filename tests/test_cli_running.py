@@ -106,3 +106,27 @@ def test_json_is_one_list(listed: Path, fake: FakeRun, capsys: pytest.CaptureFix
     assert [each["suite"] for each in told] == ["first", "broken", "last"]
     assert told[1]["error"] == "no folder /nowhere"
     assert len(told[2]["cells"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("variant", "told"),
+    [
+        (
+            "v1: {replace: {stages: residual, with: {name: width, multiplier: 0.5}}}",
+            "suite.yaml:5: variants.v1: variant 'v1': 'width' changes the whole network",
+        ),
+        (
+            "v1: {architecture: {name: resnet_generator, input: [1, 3, 30, 30]}}",
+            "suite.yaml:5: variants.v1: variant 'v1': 'resnet_generator' was given the input [1, 3, 30, 30]",
+        ),
+    ],
+)
+def test_what_shows_when_a_network_is_built_is_told_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], variant: str, told: str
+) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text(
+        f"name: s\narchitecture: transformer_net\nvariants:\n  base: {{}}\n  {variant}\nmeasure: [macs]\n"
+    )
+    assert main(["run", str(path), "--out", str(tmp_path)]) == 2
+    assert told in capsys.readouterr().err

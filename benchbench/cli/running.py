@@ -62,15 +62,25 @@ def run(args: Namespace) -> int:
 def _run_one(args: Namespace, file: Path, suite: Suite, *, only: str | None) -> ResultTable:
     from benchbench.runner.run import run as run_suite
 
-    return run_suite(
-        suite,
-        out=args.out,
-        mode="resume" if args.resume else "new",
-        only=only,
-        command=shlex.join(["benchbench", *sys.argv[1:]]),
-        folders=(file.parent,),
-        say=say,
-    )
+    try:
+        return run_suite(
+            suite,
+            out=args.out,
+            mode="resume" if args.resume else "new",
+            only=only,
+            command=shlex.join(["benchbench", *sys.argv[1:]]),
+            folders=(file.parent,),
+            say=say,
+        )
+    except BenchbenchError as error:
+        if error.variant is None:
+            raise
+        # What shows only when a network is built still stands somewhere in the file.
+        from benchbench.core.suite_file import read_document
+
+        declared = suite.variants[error.variant].model_fields_set
+        place = ("variants", error.variant) if declared else ("architecture",)
+        raise error.at(read_document(file).sources.at(place)) from error.__cause__
 
 
 def _only(suite: Suite, only: str | None) -> str | None:

@@ -32,6 +32,8 @@ class BenchbenchError(Exception):
     """
 
     exit_code = 2
+    # The variant whose network could not be built; whoever has the suite's file knows its line.
+    variant: str | None = None
 
     def __init__(
         self,
@@ -51,6 +53,13 @@ class BenchbenchError(Exception):
         """The same error with its place in a file, unless it has one already."""
         if self.where is None:
             self.where = where
+        return self
+
+    def of(self, variant: str) -> Self:
+        """The same error, told as that variant's."""
+        if self.variant is None:
+            self.variant = variant
+            self.problem = f"variant '{variant}': {self.problem}"
         return self
 
     @property

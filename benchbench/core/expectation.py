@@ -37,6 +37,8 @@ class Expectation(Frozen):
             # Decimal: 0.34M is 340000, not 340000.00000000006.
             number = Decimal(found[1]) * _PREFIXES[found[3]]
             said |= {"value": float(number), "printed": text}
+        elif isinstance(text, str) and not re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", text):
+            raise ValueError(f"got '{text}', expected a number, or a figure as printed, such as 11.38M")
         return said
 
     @model_validator(mode="after")

@@ -86,6 +86,7 @@ def run_isolated(
 def _as_error(obstacle: Obstacle) -> BenchbenchError:
     kind = getattr(errors, obstacle.error, errors.StoreError)
     error: BenchbenchError = kind(obstacle.problem, expected=obstacle.expected, fix=obstacle.fix)
+    error.variant = obstacle.variant
     return error
 
 

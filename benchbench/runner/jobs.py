@@ -76,6 +76,8 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 class Obstacle(Frozen):
     """What ends the run, on its way to the process that runs the suite: `error` names its type."""
 
+    variant: str | None = None
+
     error: str = "StoreError"
     problem: str
     expected: str | None = None

@@ -118,7 +118,10 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
         key = cell.model_dump_json(by_alias=True, include=parts)
         if key not in seen:
             seen.add(key)
-            _try_build(cell, folders)
+            try:
+                _try_build(cell, folders)
+            except BenchbenchError as error:
+                raise error.of(cell.variant) from error.__cause__
         if cell.data is not None and (data := cell.data.model_dump_json()) not in seen:
             seen.add(data)
             open_data(cell)

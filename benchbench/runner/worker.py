@@ -44,7 +44,11 @@ def answer_job(text: str) -> str:
     except BenchbenchError as error:
         told = error.problem if error.where is None else f"{error.where}: {error.problem}"
         kind = type(error).__name__
-        answer = Answer(obstacle=Obstacle(error=kind, problem=told, expected=error.expected, fix=error.fix))
+        answer = Answer(
+            obstacle=Obstacle(
+                error=kind, problem=told, expected=error.expected, fix=error.fix, variant=error.variant
+            )
+        )
     return answer.model_dump_json(by_alias=True)
 
 
