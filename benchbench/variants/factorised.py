@@ -53,6 +53,10 @@ def _build(layer: nn.Module, options: FactorisedOptions) -> nn.Module:
         raise NotReplaceableError(f"a {kernel} kernel has one axis alone")
     before, after = convolution.in_channels, convolution.out_channels
     middle = {"in": before, "out": after, "min": min(before, after)}[options.middle]
+    height, width = convolution.kernel_size
+    whole, parted = height * width * before * after, middle * (height * before + width * after)
+    if parted >= whole:
+        raise NotReplaceableError(f"two factors have {parted:,} weights, the layer {whole:,}")
     parts: OrderedDict[str, nn.Module] = OrderedDict(
         vertical=alike(convolution, before, middle, bias=options.inner_bias, **_along(convolution, 0)),
         horizontal=alike(convolution, middle, after, **_along(convolution, 1)),

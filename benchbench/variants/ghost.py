@@ -91,7 +91,11 @@ def _build(layer: nn.Module, options: GhostOptions) -> nn.Module:
         raise NotReplaceableError(
             f"{convolution.out_channels} outputs are fewer than the ratio {options.ratio}"
         )
-    return GhostConvolution(convolution, options)
+    ghost = GhostConvolution(convolution, options)
+    whole, parted = convolution.weight.numel(), ghost.primary.weight.numel() + ghost.cheap.weight.numel()
+    if parted >= whole:
+        raise NotReplaceableError(f"both parts have {parted:,} weights, the layer {whole:,}")
+    return ghost
 
 
 replacement = Replacement(options=GhostOptions, build=_build)

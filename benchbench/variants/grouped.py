@@ -36,7 +36,7 @@ def _build(layer: nn.Module, options: GroupedOptions) -> nn.Module:
     channels = (convolution.in_channels, convolution.out_channels)
     if any(count % options.groups for count in channels):
         raise NotReplaceableError(
-            f"{channels[0]}→{channels[1]} channels are no multiples of {options.groups}"
+            f"{channels[0]}→{channels[1]} channels are not both multiples of {options.groups}"
         )
     grouped = alike(convolution, *channels, groups=options.groups)
     if not options.shuffle:

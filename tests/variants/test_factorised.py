@@ -97,3 +97,10 @@ def test_bad_options_are_told() -> None:
 
 def test_it_is_told_in_words() -> None:
     assert describe(build(nn.Conv2d(8, 12, 3))) == "Conv2d 8→12 3x1 + Conv2d 12→12 1x3"
+
+
+def test_factors_that_save_nothing_are_declined() -> None:
+    # 9x9, 3 -> 32: 9 * 32 * (3 + 32) = 10,080 against 81 * 3 * 32 = 7,776.
+    with pytest.raises(NotReplaceableError, match="two factors have 10,080 weights, the layer 7,776"):
+        build(nn.Conv2d(3, 32, 9))
+    assert parameters(build(nn.Conv2d(3, 32, 9, bias=False), middle="min")) == 9 * 3 * (3 + 32)

@@ -103,3 +103,9 @@ def test_bad_options_are_told(options: dict[str, object]) -> None:
 
 def test_it_is_told_in_words() -> None:
     assert describe(build(nn.Conv2d(8, 12, 3))) == "Conv2d 8→6 3x3 + Conv2d 6→6 3x3 depthwise"
+
+
+def test_parts_that_save_nothing_are_declined() -> None:
+    # 1x1, 4 -> 10: 5 * 4 + 5 * 9 = 65 against 40.
+    with pytest.raises(NotReplaceableError, match="both parts have 65 weights, the layer 40"):
+        build(nn.Conv2d(4, 10, 1))

@@ -81,7 +81,7 @@ def test_a_group_sees_its_own_inputs_and_the_shuffle_deals_them_out() -> None:
 
 
 def test_channels_that_do_not_divide_are_declined() -> None:
-    with pytest.raises(NotReplaceableError, match="8→12 channels are no multiples of 8"):
+    with pytest.raises(NotReplaceableError, match="8→12 channels are not both multiples of 8"):
         build(nn.Conv2d(8, 12, 3), groups=8)
 
 

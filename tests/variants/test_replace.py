@@ -250,7 +250,7 @@ def test_stages_may_be_left_out() -> None:
     assert origin is not None
     changed = {each.path: each.stage for each in origin.replacements if each.after}
     assert changed["residual.0.second.conv"] == "residual"
-    assert next(each.reason for each in origin.replacements) == "3→2 channels are no multiples of 2"
+    assert next(each.reason for each in origin.replacements) == "3→2 channels are not both multiples of 2"
 
 
 def test_patch_embedding_is_replaced() -> None:
