@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ import torch
 # belongs to this import.
 import torch._dynamo
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -216,10 +217,21 @@ class WholeAttention(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is not torch.nn.functional.scaled_dot_product_attention:
+        if func is functional.multi_head_attention_forward:
+            # It calls attention while no mode looks: torch switches this one off until it returns.
+            attention = functional.scaled_dot_product_attention
+            functional.scaled_dot_product_attention = partial(self._as_one, attention)
+            try:
+                return func(*args, **(kwargs or {}))
+            finally:
+                functional.scaled_dot_product_attention = attention
+        if func is not functional.scaled_dot_product_attention:
             return func(*args, **(kwargs or {}))
+        return self._as_one(func, *args, **(kwargs or {}))
+
+    def _as_one(self, attention: Any, *args: Any, **kwargs: Any) -> Any:
         with self._tally.activations.one_operator():
-            out = func(*args, **(kwargs or {}))
+            out = attention(*args, **kwargs)
         self._tally.keep(tensors_in(out))
         return out
 

@@ -260,3 +260,11 @@ def test_plain_sum_over_a_real_run_agrees(name: str, options: dict[str, int], sh
     with torch.no_grad(), plain:
         model(image)
     assert count(model, shape).peak_activation_bytes == plain.peak_bytes
+
+
+def test_attention_within_torchs_own_layers_keeps_no_scores() -> None:
+    layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+    before = torch.nn.functional.scaled_dot_product_attention
+    # Seven tensors of 1,024 x 32 floats: the scores of 4 heads would be 128 times as much as one.
+    assert count(layer, (1, 1024, 32)).peak_activation_bytes == 7 * 4 * 1024 * 32
+    assert torch.nn.functional.scaled_dot_product_attention is before
