@@ -20,7 +20,7 @@ from benchbench.core.model import JsonValue, Options, explain_validation, parse_
 from benchbench.core.registry import REPLACEMENTS
 from benchbench.core.stages import Origin, origin_of, remember_origin, stage_of
 from benchbench.core.suite import EVERYWHERE, Reference, ReplaceSpec
-from benchbench.variants.select import Candidate, refuse, select_layers
+from benchbench.variants.select import Candidate, find_shared, refuse, select_layers
 from benchbench.variants.whole_network import change_network
 
 
@@ -129,10 +129,11 @@ def _apply(
     name = spec.replacement.name
     candidates = select_layers(module, stages=spec.stages, layers=spec.layers, stage_map=stage_map, keep=keep)
     records = []
+    shared = find_shared(module)
     for candidate in candidates:
         layer = candidate.layer
         try:
-            refuse(layer)
+            refuse(layer, shared=shared)
             with _device(layer), torch.no_grad():
                 new = build(layer, options)
         except NotReplaceableError as declined:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -69,13 +69,29 @@ def select_layers(
     return [each for each in inside if any(_named(each, glob) for glob in layers)]
 
 
-def refuse(layer: nn.Module) -> None:
-    """Let a layer pass that behaves as torch's own Conv2d or ConvTranspose2d.
+def find_shared(module: nn.Module) -> dict[nn.Module, str]:
+    """Modules that own a parameter together with another module, each with the path of another."""
+    owners: dict[nn.Parameter, list[tuple[str, nn.Module]]] = {}
+    for path, each in module.named_modules():
+        for parameter in each.parameters(recurse=False):
+            owners.setdefault(parameter, []).append((path, each))
+    return {
+        each: next(path for path, other in known if other is not each)
+        for known in owners.values()
+        for _, each in known
+        if any(other is not each for _, other in known)
+    }
+
+
+def refuse(layer: nn.Module, *, shared: Mapping[nn.Module, str]) -> None:
+    """Let a layer pass that behaves as torch's own Conv2d or ConvTranspose2d, with a weight of its own.
 
     Raises:
         NotReplaceableError: any other, with the reason.
     """
     kind = type(layer).__name__
+    if layer in shared:
+        raise NotReplaceableError(f"its weight is also that of {shared[layer]}")
     if isinstance(layer, nn.modules.lazy.LazyModuleMixin):
         raise NotReplaceableError(f"{kind} has no shape before its first call")
     if parametrize.is_parametrized(layer):

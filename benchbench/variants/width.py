@@ -26,6 +26,7 @@ from benchbench.core.model import Options
 from benchbench.variants.channel_flow import RESIZABLE, LayerFlow, follow_channels
 from benchbench.variants.channel_groups import Group, Segments
 from benchbench.variants.replace import describe
+from benchbench.variants.select import find_shared
 from benchbench.variants.whole_network import example_tensors
 
 
@@ -71,7 +72,14 @@ def change_width(
 
 
 def _refuse(module: nn.Module) -> None:
+    shared = find_shared(module)
     for path, each in module.named_modules():
+        if each in shared:
+            raise ReplacementError(
+                f"'width' cannot resize {path}: its weight is also that of {shared[each]}",
+                expected="a weight of its own for every layer",
+                fix="use the width option of the architecture itself",
+            )
         own = [name for name, _ in each.named_parameters(recurse=False)]
         kind = type(each).__name__
         if parametrize.is_parametrized(each) or {"weight_g", "weight_orig"} & set(own):

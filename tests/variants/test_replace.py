@@ -256,3 +256,29 @@ def test_stages_may_be_left_out() -> None:
 def test_patch_embedding_is_replaced() -> None:
     light = bb.replace(nn.Sequential(nn.Conv2d(3, 8, 16, 16)), stages=["0"], by="depthwise_separable")
     assert light(torch.rand(1, 3, 32, 32)).shape == (1, 8, 2, 2)
+
+
+class Tied(nn.Module):
+    """Two layers of one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.b.weight = self.a.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c(self.b(self.a(x)))
+
+
+def test_layers_that_share_a_weight_are_left_and_named() -> None:
+    light = bb.replace(Tied(), by="grouped", groups=2)
+    origin = origin_of(light)
+    assert origin is not None
+    assert {each.path: each.reason for each in origin.replacements} == {
+        "a": "its weight is also that of b",
+        "b": "its weight is also that of a",
+        "c": None,
+    }
+    assert light.a.weight is light.b.weight
+    with pytest.raises(ReplacementError, match="cannot resize a: its weight is also that of b"):
+        bb.replace(Tied(), by="width", multiplier=0.5, inputs=[InputSpec(shape=(1, 4, 8, 8))])
