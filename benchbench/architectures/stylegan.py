@@ -1,8 +1,9 @@
 """StyleGAN: mapping network, and a synthesis network that takes its style at every layer, 64 to 1024 pixels.
 
 Karras, Laine and Aila 2019, "A style-based generator architecture for generative adversarial networks",
-configuration E without mixing in the weights. Upsampling and convolution are apart at every size, where
-the authors fuse them from 128 pixels on: the parameters are the same, the MACs above 64 pixels are not.
+configurations E and F, which are one network: F is trained with mixed styles. Upsampling and convolution
+are apart at every size, where the authors fuse them from 128 pixels on: the parameters are the same, the
+MACs above 64 pixels are not. A convolution adds its bias before the filter, where theirs adds it after.
 """
 
 from __future__ import annotations

@@ -74,6 +74,31 @@ def test_macs_by_the_definition() -> None:
     assert counts.macs == style + convolutions + 64 * 64 * 256 * 3
 
 
+def test_macs_of_the_discriminator_by_the_definition() -> None:
+    counts = bb.count(on_meta("stylegan_discriminator"))
+    macs = 64 * 64 * 3 * 256
+    for size, wide, narrow in ((64, 256, 512), (32, 512, 512), (16, 512, 512), (8, 512, 512)):
+        macs += size**2 * 9 * (wide * wide + wide + wide * narrow)
+    assert counts.macs == macs + 16 * 513 * 512 * 9 + 16 * 512 * 512 + 512
+
+
+@pytest.mark.parametrize(("name", "used"), [("stylegan", "rgb.4"), ("stylegan_discriminator", "rgb.0")])
+def test_heads_below_the_full_size_are_parameters_that_do_not_run(name: str, used: str) -> None:
+    heads = {layer.path: layer for layer in bb.count(on_meta(name)).layers if layer.stage == "rgb"}
+    assert all(layer.parameters for layer in heads.values())
+    assert [path for path, layer in heads.items() if layer.macs] == [used]
+    assert len(heads) == 5
+
+
+def test_logit_is_finite() -> None:
+    torch.manual_seed(0)
+    module = bb.build("stylegan_discriminator").eval()
+    with torch.no_grad():
+        logit = module(torch.randn(2, 3, 64, 64))
+    assert logit.shape == (2, 1)
+    assert torch.isfinite(logit).all()
+
+
 def test_one_latent_is_one_image_in_eval_mode_and_noise_is_fresh_in_training() -> None:
     torch.manual_seed(0)
     layer = ChannelNoise(4, 8)
@@ -106,6 +131,7 @@ def test_style_mixing_changes_what_comes_after_the_layer() -> None:
     with torch.no_grad():
         plain, mixed = module(first), module(first, mixed=(second, 9))
         assert plain.shape == (1, 3, 64, 64)
+        assert torch.isfinite(plain).all()
         assert not torch.equal(plain, mixed)
         assert torch.equal(module(first, mixed=(first, 5)), plain)
     with pytest.raises(ArchitectureError, match="from layer 10 on"):
