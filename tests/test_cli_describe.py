@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from benchbench.cli.description import stages_text
 from benchbench.cli.entry import main
+from benchbench.core.cell import Cell
+from benchbench.core.suite import ArchitectureSpec
+from benchbench.runner.describe_network import describe_cells
+from benchbench.runner.describe_records import Description
 
 SMALL = ("transformer_net", "--set", "width=4", "--input", "1,3,16,16")
 SUITE = """
@@ -98,6 +103,17 @@ def test_a_guessed_stage_map_says_so(
     assert stages == {"encoder": ["0"], "residual": ["1"], "decoder": ["2"]}
 
 
+def test_without_a_map_the_stage_map_is_empty_and_says_why() -> None:
+    declared = {"import": "torch.nn:Linear", "kwargs": {"in_features": 3, "out_features": 4}, "input": [1, 3]}
+    cell = Cell(variant="linear", architecture=ArchitectureSpec.model_validate(declared))
+    found = Description(**dict(describe_cells([cell]).generator), name="torch.nn:Linear")
+    assert stages_text(found).splitlines() == [
+        "# None could be guessed: no layer inside it has a map.",
+        "stages: {}",
+        "# in no stage: (itself)",
+    ]
+
+
 def test_a_variant_stands_beside_the_baseline(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "suite.yaml"
     path.write_text(SUITE)
@@ -139,6 +155,8 @@ def test_a_variant_of_an_architecture_is_yaml(capsys: pytest.CaptureFixture[str]
         (("transformer_net", "--variant", "[1"), "--variant [1"),
         (("transformer_net", "--variant", "v1"), "'transformer_net' has no variants of its own"),
         (("transformer_net", "--attribute", "a"), "belong to an imported architecture"),
+        (("transformer_net", "--set", "name=dcgan"), "'transformer_net' has no option 'name'"),
+        (("models/mine.py", "--input", "1,3,8,8"), "'models/mine.py' names no callable"),
         (("none.yaml",), "none.yaml: there is no such file"),
         (("none.yaml", "--input", "1,3"), "--input: a suite declares it"),
         (("none.yaml", "--attribute", "a"), "--attribute: a suite declares it"),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from benchbench.architectures.inputs import told
@@ -60,6 +61,12 @@ def _part_of(module: nn.Module, attribute: str, target: str) -> nn.Module:
 
 
 def _as_module(what: str, found: object) -> nn.Module:
+    if isinstance(found, torch.jit.ScriptModule):
+        raise ArchitectureError(
+            f"{what} a TorchScript module, whose layers are compiled",
+            expected="a torch.nn.Module in Python, whose layers can be counted and exchanged",
+            fix="name the class or function that it was scripted or traced from",
+        )
     if not isinstance(found, nn.Module):
         raise ArchitectureError(
             f"{what} a {type(found).__name__}",
@@ -147,21 +154,28 @@ def _find(target: str, folders: Sequence[Path]) -> Any:
             fix=f"pip install {missing}",
         ) from error
     except Exception as error:
-        raise ArchitectureError(
-            f"importing '{module_name}' raised {told(error)}",
-            fix=f"python {module_name}" if is_file else f"python -c 'import {module_name}'",
-        ) from error
+        fix = f"python {module_name}" if is_file else f"python -c 'import {module_name}'"
+        if is_file and "relative import" in str(error):
+            fix = f"it is part of a package: name it as one, '{_dotted(module_name)}:{attribute}'"
+        raise ArchitectureError(f"importing '{module_name}' raised {told(error)}", fix=fix) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             names = [name for name in dir(found) if not name.startswith("_")]
             match = nearest(part, names)
             raise ArchitectureError(
                 f"'{module_name}' has no '{attribute}'",
-                expected=f"one of {', '.join(names[:12])}" if names else None,
-                fix=f"did you mean '{match}'?" if match else None,
+                expected=f"one of {', '.join(names[:12])}"
+                if names
+                else "a callable: nothing is defined in it",
+                fix=f"did you mean '{match}'?" if match else "correct what stands after the colon",
             )
         found = getattr(found, part)
     return found
+
+
+def _dotted(file: str) -> str:
+    path = Path(file).with_suffix("")
+    return ".".join(part for part in path.parts[-2 if path.is_absolute() else 0 :] if part.isidentifier())
 
 
 def _check_arguments(target: str, call: Any, kwargs: Mapping[str, JsonValue]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from benchbench.core.arguments import assemble
 from benchbench.core.contracts import InputSpec
@@ -107,10 +108,13 @@ def _check_shape(shape: tuple[int, ...], own: tuple[int, ...], name: str, multip
 def check_inputs(module: nn.Module, inputs: Sequence[InputSpec], *, name: str) -> None:
     """Run `module` once, on the meta device where that is possible, and leave it as it was.
 
+    Layers whose weights take their shape from the first input (`nn.LazyConv2d`) have it afterwards.
+
     Raises:
         ArchitectureError: the forward pass does not take these inputs; shapes and reason are named.
     """
     try:
+        _settle_lazy_layers(module, inputs)
         run_once(module, inputs)
     except Exception as error:
         raise ArchitectureError(
@@ -130,6 +134,19 @@ def run_once(module: nn.Module, inputs: Sequence[InputSpec]) -> None:
         module.eval()
         if holds_plain_tensors(module) or not _runs_on_meta(module, inputs):
             _run_for_real(module, inputs)
+
+
+def _settle_lazy_layers(module: nn.Module, inputs: Sequence[InputSpec]) -> None:
+    lazy = next((each for each in (*module.parameters(), *module.buffers()) if is_lazy(each)), None)
+    if lazy is None:
+        return
+    # In eval mode, so that running statistics stay as they begin.
+    modes = [(part, part.training) for part in module.modules()]
+    args, kwargs = assemble(example_inputs(inputs, device=lazy.device), [spec.place for spec in inputs])
+    with torch.no_grad():
+        module.eval()(*args, **kwargs)
+    for part, mode in modes:
+        part.training = mode
 
 
 def _runs_on_meta(module: nn.Module, inputs: Sequence[InputSpec]) -> bool:

@@ -56,23 +56,23 @@ def describe_text(found: Description, *, depth: int = 2) -> str:
 
 def stages_text(found: Description) -> str:
     """The stage map as YAML, to go under a suite's `architecture:`."""
+    declared = {stage.name: list(stage.patterns) for stage in found.stages if stage.patterns}
     if found.stages_guessed:
         lines = [
             "# Guessed from resolution: encoder until the smallest map, residual at it, decoder after.",
             "# Correct it, and put it under `architecture:`, beside `import`.",
         ]
     elif ":" in found.label:
-        lines = ["# As declared."]
+        lines = ["# As declared." if declared else "# None could be guessed: no layer inside it has a map."]
     else:
         lines = [f"# Those of {found.label}: a variant names them, `replace: {{stages: [...]}}`."]
-    declared = {stage.name: list(stage.patterns) for stage in found.stages if stage.patterns}
     text = yaml.safe_dump(
         {"stages": declared}, sort_keys=False, default_flow_style=None, width=WIDTH, allow_unicode=True
     )
     lines += text.splitlines()
     for stage in found.stages:
         if not stage.patterns and stage.layers:
-            told = f"in no stage: {', '.join(stage.layers)}"
+            told = f"in no stage: {', '.join(path or '(itself)' for path in stage.layers)}"
             lines += textwrap.wrap(told, WIDTH, initial_indent="# ", subsequent_indent="#   ")
     return "\n".join(lines)
 

@@ -63,7 +63,7 @@ def describe(
     found = _describe(target, cells, folders=folders, limit_s=limit_s)
     return Description(
         **dict(found.generator),
-        name=target,
+        name=target if attribute is None else f"{target}, {attribute}",
         summary=summary if known else "",
         paper=known.paper if known else None,
         options=describe_options(known.options) if known else (),
@@ -153,7 +153,13 @@ def _spec(
         declared |= {"import": target, "kwargs": dict(settings)}
     else:
         if target not in ARCHITECTURES:
+            if target.endswith(".py"):
+                raise ArchitectureError(
+                    f"'{target}' names no callable", expected=f"{target}:CALLABLE, which builds an nn.Module"
+                )
             raise unknown_name("architecture", target, ARCHITECTURES)
+        if "name" in settings:
+            raise OptionError(f"'{target}' has no option 'name'", fix="leave it out, or describe that one")
         declared |= {**settings, "name": target}
     try:
         return ArchitectureSpec.model_validate(declared)

@@ -40,6 +40,19 @@ class Plain(Net):
 def build(width=4):
     return Net(width)
 
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.LazyConv2d(4, 3, padding=1), nn.LazyBatchNorm2d())
+
+    def forward(self, x):
+        return self.body(x)
+
+def scripted():
+    class Compiled(torch.jit.ScriptModule):
+        pass
+    return Compiled()
+
 def broken():
     raise ValueError("no weights here")
 
@@ -134,6 +147,8 @@ def test_module_that_keeps_plain_tensors_is_checked_for_real(folder: Path) -> No
         ({"import": "their_models:biuld"}, "did you mean 'build'?"),
         ({"import": "their_models:value"}, "is a int"),
         ({"import": "their_models:number"}, "returned a int"),
+        ({"import": "their_models:scripted"}, "returned a TorchScript module"),
+        ({"import": "their_models:Lazy", "input": [1, 3]}, "does not take input [1, 3]"),
         ({"import": "their_models:broken"}, "raised ValueError: no weights here"),
         ({"import": "their_models:build", "kwargs": {"wdith": 3}}, "did you mean 'width'?"),
         ({"import": "their_models:build", "input": [1, 4, 8, 8]}, "does not take input [1, 4, 8, 8]"),
@@ -155,6 +170,39 @@ def test_module_that_fails_to_import_is_told(folder: Path) -> None:
     (folder / "needs_more.py").write_text("import a_package_that_is_absent")
     with pytest.raises(ArchitectureError, match="needs 'a_package_that_is_absent'"):
         build_architecture(imported("needs_more:build"))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_lazy_layers_take_their_shape_from_the_declared_input(folder: Path, device: str) -> None:
+    with torch.device(device):
+        built = build_architecture(imported("their_models:Lazy"))
+    convolution, norm = built.module.body
+    assert tuple(convolution.weight.shape) == (4, 3, 3, 3)
+    assert norm.num_features == 4
+    assert built.module.training
+    assert norm.training
+    if device == "cpu":
+        assert not norm.running_mean.any()
+    assert bb.count(built.module).parameters == 4 * 27 + 4 + 2 * 4
+
+
+def test_a_file_of_a_package_is_told_by_its_name_in_it(folder: Path) -> None:
+    (folder / "their_package").mkdir()
+    (folder / "their_package" / "net.py").write_text("from .layers import Layer")
+    for path in ("their_package/net.py", f"{folder}/their_package/net.py"):
+        with pytest.raises(ArchitectureError, match=r"name it as one, 'their_package\.net:build'"):
+            build_architecture(imported(f"{path}:build"))
+
+
+def test_a_module_that_defines_nothing_is_told(folder: Path) -> None:
+    (folder / "their_folder").mkdir()
+    with pytest.raises(ArchitectureError) as caught:
+        build_architecture(imported("their_folder:build"))
+    assert str(caught.value) == (
+        "'their_folder' has no 'build'\n"
+        "  expected: a callable: nothing is defined in it\n"
+        "  to do: correct what stands after the colon"
+    )
 
 
 def test_modules_beside_a_suite_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

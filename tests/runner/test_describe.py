@@ -45,6 +45,9 @@ def leave():
 def hang():
     time.sleep(600)
 
+def ask():
+    return Net(int(input("how wide? ")))
+
 def number():
     return 3
 """
@@ -235,6 +238,7 @@ def test_a_part_of_an_import_is_described_alone(folder: Path) -> None:
         ("crash", "could not be described: the process was killed"),
         ("leave", "could not be described: the process ended with status 3"),
         ("number", "returned a int"),
+        ("ask", "raised EOFError"),
     ],
 )
 def test_an_import_that_does_not_build_is_one_typed_error(folder: Path, callable_: str, problem: str) -> None:
