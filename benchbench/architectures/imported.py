@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from benchbench.architectures.inputs import told
-from benchbench.architectures.torchvision_schemas import declare_when_imported
 from benchbench.core.errors import ArchitectureError, nearest
 from benchbench.core.model import JsonValue
+from benchbench.core.torchvision_schemas import declare_when_imported
 
 
 def build_imported(

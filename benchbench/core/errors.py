@@ -121,6 +121,18 @@ class CheckpointError(BenchbenchError):
     """A checkpoint or weights file that is missing, unsafe or does not fit the model."""
 
 
+class DependencyError(BenchbenchError):
+    """An optional library that is not installed; `fix` is the command that installs it."""
+
+
+class FeatureError(BenchbenchError):
+    """Features that are no numbers, of another shape than declared, or too few for what is asked."""
+
+
+class ProtocolMismatchError(BenchbenchError):
+    """Figures of different protocols were to be compared; the message names the fields that differ."""
+
+
 class StoreError(BenchbenchError):
     """Results that cannot be written or read."""
 

@@ -14,6 +14,7 @@ from benchbench.core.errors import BenchbenchError, unknown_name
 
 if TYPE_CHECKING:
     from benchbench.core.contracts import Architecture, Measure, Recipe, Replacement, Source
+    from benchbench.core.features import Features
 
 T = TypeVar("T")
 
@@ -126,3 +127,4 @@ REPLACEMENTS: Registry[Replacement] = Registry("benchbench.replacements", kind="
 SOURCES: Registry[Source] = Registry("benchbench.sources", kind="data source")
 RECIPES: Registry[Recipe] = Registry("benchbench.recipes", kind="recipe")
 MEASURES: Registry[Measure] = Registry("benchbench.measures", kind="measure")
+FEATURES: Registry[Features] = Registry("benchbench.features", kind="feature extractor")

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -34,6 +36,8 @@ def declare_missing_operators() -> tuple[str, ...]:
     """
     if "torchvision" in sys.modules:
         return ()
+    import torch
+
     found = importlib.util.find_spec("torchvision")
     if found is None or found.origin is None:
         return ()

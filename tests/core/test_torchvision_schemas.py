@@ -14,7 +14,7 @@ from benchbench.core.suite import ArchitectureSpec
 def test_nothing_is_declared_or_imported_before_torchvision_is() -> None:
     program = (
         "import sys, torch\n"
-        "from benchbench.architectures.torchvision_schemas import declare_when_imported\n"
+        "from benchbench.core.torchvision_schemas import declare_when_imported\n"
         "declare_when_imported(); declare_when_imported()\n"
         "assert not hasattr(torch.ops.torchvision, 'nms')\n"
         "assert 'torchvision' not in sys.modules\n"
