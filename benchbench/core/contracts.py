@@ -54,6 +54,7 @@ class Architecture:
         size_multiple: options -> what height and width of an image-like input must be multiples of; None
             where `inputs` is the only size that it takes.
         paper: where the definition stands.
+        values: the range of the pixels that it takes and makes: -1..1 (`signed`) or 0..1 (`unit`).
     """
 
     options: type[Options]
@@ -64,6 +65,7 @@ class Architecture:
     paper: Paper | None = None
     output: Callable[[Any], tuple[int, ...]] | None = None
     size_multiple: Callable[[Any], int] | None = None
+    values: Literal["signed", "unit"] = "signed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,38 @@ class ImageSet(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> torch.Tensor: ...
+
+
+class ImageCollection(ImageSet, Protocol):
+    """Images whose content is known by hash: what quality is measured on.
+
+    Hashes, codecs and labels may cost one reading of every image when they are first asked for.
+    """
+
+    @property
+    def digests(self) -> Sequence[str]:
+        """SHA-256 of each image's content, file bytes or pixels, in the order of `names`."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits over the sorted digests and the declared conversion, order or not."""
+        ...
+
+    @property
+    def codecs(self) -> Sequence[str]:
+        """What they were stored as, by their first bytes, sorted: `jpeg`, `png`, `raw`."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[int] | None:
+        """Class of each image; None where nobody tells."""
+        ...
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What was passed over, each with its reason."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +180,16 @@ class MeasureContext:
         folder: an existing folder for files that the measure leaves (samples); None keeps none.
         images: opens the cell's data; raises DataError where the suite declares none.
         say: shows one line of progress.
+        baseline: id of the cell that this one is compared with, its own where it is the baseline.
+        folders: where a module that the suite names is looked for first.
     """
 
     seed: int
     folder: Path | None
     images: Callable[[], Splits]
     say: Callable[[str], None]
+    baseline: str | None = None
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

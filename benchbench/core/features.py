@@ -49,6 +49,7 @@ class Extractor:
         resize: how images are brought to `side` unless the protocol says otherwise.
         registered: the literature's metrics that it may be used for, `fid` and the like: its weights have
             the registered hash. Empty for everything else, whose figures are `fd[...]` and `kd[...]`.
+        fewest_images: below this its distances mislead, and are refused.
         settings: layer, input range, code version: whatever changes the features. Part of the protocol.
         device: where `run` wants its images.
     """
@@ -61,6 +62,7 @@ class Extractor:
     members: int = 1
     resize: ResizeName = "clean"
     registered: frozenset[str] = frozenset()
+    fewest_images: int = 2
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
     device: str = "cpu"
 
@@ -75,6 +77,7 @@ class FeatureContext:
         reference_digest: their content hash; "" where there is no reference.
         cache: a folder for what is expensive to make (a trained encoder).
         say: shows one line of progress.
+        folders: where a user's own extractor is looked for first.
     """
 
     device: str
@@ -82,6 +85,7 @@ class FeatureContext:
     reference_digest: str
     cache: Path
     say: Callable[[str], None]
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

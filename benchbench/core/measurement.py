@@ -50,6 +50,20 @@ class Protocol(Frozen):
         return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()[:10]
 
 
+class Yardstick(Frozen):
+    """What a figure is to be seen beside: the same distance between two halves of the reference.
+
+    Attributes:
+        value: between the halves, in the figure's unit.
+        ratio: of the figure at the halves' number of images to `value`; None where `value` is not above 0.
+        count: images in each half.
+    """
+
+    value: float
+    ratio: float | None
+    count: int
+
+
 class Measurement(Frozen):
     """One figure of one cell.
 
@@ -65,6 +79,7 @@ class Measurement(Frozen):
         protocol: how it was measured.
         provenance: the code that produced it.
         flags: what a reader must know: `unconverged`, `warm-up capped`, `random-weights VGG`, ...
+        yardstick: real against real, beside a distance that no literature has a scale for.
     """
 
     name: str
@@ -78,6 +93,7 @@ class Measurement(Frozen):
     protocol: Protocol
     provenance: str = ""
     flags: tuple[str, ...] = ()
+    yardstick: Yardstick | None = None
 
 
 class Failure(Frozen):

@@ -26,6 +26,7 @@ class PinnedFile:
         sha256: of the file, whole, or the beginning that its publisher tells; "" where nobody tells it.
         places: folders beside `BENCHBENCH_WEIGHTS` that other tools leave it in.
         download_mib: its size.
+        aliases: other names that the same file goes by.
     """
 
     what: str
@@ -34,12 +35,14 @@ class PinnedFile:
     sha256: str
     places: tuple[Path, ...] = ()
     download_mib: int = 100
+    aliases: tuple[str, ...] = ()
 
     def candidates(self) -> tuple[Path, ...]:
         """Where it is looked for, in order."""
         folder = os.environ.get(WEIGHTS_FOLDER)
         named = (Path(folder).expanduser(),) if folder else ()
-        return tuple(place / self.name for place in (*named, *self.places))
+        names = (self.name, *self.aliases)
+        return tuple(place / name for place in (*named, *self.places) for name in names)
 
 
 def torch_checkpoints() -> Path:
