@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 from benchbench.core.arguments import assemble
 from benchbench.core.contracts import InputSpec
 from benchbench.core.errors import ArchitectureError
+from benchbench.core.imports import told
 from benchbench.core.input_spec import Arguments, places_of
 from benchbench.core.meta import holds_plain_tensors, run_on_meta, state_restored
 
@@ -167,11 +168,6 @@ def _run_for_real(module: nn.Module, inputs: Sequence[InputSpec]) -> None:
         values = example_inputs(inputs, device=device, dtype=dtype)
         args, kwargs = assemble(values, [spec.place for spec in inputs])
         torch.func.functional_call(module, buffers, args, kwargs)
-
-
-def told(error: Exception) -> str:
-    """What somebody else's code raised, in one line."""
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
 def _signature(module: nn.Module) -> str:

@@ -123,6 +123,7 @@ architecture = Architecture(
     parameters=_parameters,
     output=lambda options: (1, 3, 256, 256),
     size_multiple=lambda options: 4,
+    values="unit",
     paper=Paper(
         title="Perceptual losses for real-time style transfer and super-resolution",
         year=2016,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from benchbench import __version__
-from benchbench.cli import commands, running
+from benchbench.cli import commands, quality, running
 from benchbench.core.errors import OptionError, nearest, unknown_name
 
 KINDS = ", ".join(commands.KINDS)
@@ -154,6 +154,12 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
     "run": ("Train or load, measure and compare what a suite declares", _add_run, running.run),
     "report": ("Write the report of one or more runs, from their files alone", _add_report, commands.report),
+    "quality": (
+        "Judge images against a reference: FID and its fellows, exact, with intervals",
+        quality.add_quality,
+        quality.quality,
+    ),
+    "cache": ("List or prune the features that are kept", quality.add_cache, quality.cache),
     "list": ("List what is registered, with its package", _add_list, commands.list_kind),
     "describe": (
         "Tell a network's options, stages, and what each part costs",

@@ -156,7 +156,7 @@ def open_zip_of_images(archive: Path, conversion: Conversion) -> ImageFiles:
     lock = threading.Lock()
 
     def read(name: str) -> bytes:
-        # A ZipFile has one place in its file for all threads; decoding, which is slower, is not locked.
+        # zipfile counts what is open without a lock; decoding, which is slower, needs none.
         with lock:
             return opened.read(name)
 

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchbench.core.errors import CheckpointError, DataError
-from benchbench.quality.exact_inference import exact_inference
+from benchbench.quality.precise import full_precision
 from benchbench.quality.weights import PinnedFile, find_pinned, read_state, torch_checkpoints
 
 # Statistics of Cityscapes in 0..1.
@@ -141,7 +141,7 @@ def drn_predictor(network: DrnSegmenter, device: str) -> Callable[[torch.Tensor]
                 fix="resize them, and say so in the protocol",
             )
         found = []
-        with exact_inference():
+        with torch.inference_mode(), full_precision():
             # One by one: 19 maps of 2048x1024 are 160 MB.
             for index in range(len(images)):
                 image = images[index : index + 1]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular, svd, svdvals
+import torch
+from scipy.linalg import solve_triangular
 from scipy.linalg.blas import dtrmm
 from scipy.linalg.lapack import dpotrf, dpstrf
 
@@ -20,9 +21,6 @@ from benchbench.quality.statistics import FeatureStatistics, statistics_of
 INDEFINITE = 1e-5
 """Of the trace: what a pivoted Cholesky may leave over before a matrix is no covariance. Covariances that
 were stored as float32 stay below it."""
-
-LARGE = 1024
-"""From here on torch's SVD is the faster one (1.2x at 2,048, two threads); below it SciPy's (3x at 500)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +90,7 @@ def frechet_influence(a: Rows, b: Rows) -> tuple[FloatArray, FloatArray]:
     assert not isinstance(a, FeatureStatistics)
     assert not isinstance(b, FeatureStatistics)
     left, right = _factor(first), _factor(second)
-    u, s, vt = svd(_cross(left, right), full_matrices=False, overwrite_a=True, check_finite=False)
+    u, s, vt = (each.numpy() for each in torch.linalg.svd(_tensor(_cross(left, right)), full_matrices=False))
     step = first.mean - second.mean
     return (
         _influence(a, first, left, (u * np.sqrt(s)).T, step),
@@ -176,18 +174,19 @@ def _cross(left: _Factor, right: _Factor) -> FloatArray:
     if left.triangular:
         product: FloatArray = dtrmm(1.0, left.matrix, right.matrix, lower=1, trans_a=1)
         return product
-    return left.matrix.T @ right.matrix
+    # Torch's product here and its SVD below: two libraries' threads wait for each other on a busy machine.
+    return (_tensor(left.matrix).T @ _tensor(right.matrix)).numpy()
 
 
 def _nuclear_norm(matrix: FloatArray) -> float:
     """The sum of singular values. eigvalsh of the smaller Gram is twice as fast and loses half the digits."""
-    if not matrix.size:
-        return 0.0
-    if min(matrix.shape) < LARGE:
-        return float(svdvals(matrix, overwrite_a=True, check_finite=False).sum())
-    import torch
+    return float(torch.linalg.svdvals(_tensor(matrix)).sum()) if matrix.size else 0.0
 
-    return float(torch.linalg.svdvals(torch.from_numpy(matrix)).sum())
+
+def _tensor(matrix: FloatArray) -> torch.Tensor:
+    """The same memory, unless torch could not take it as it lies."""
+    usable = matrix.flags.writeable and min(matrix.strides, default=0) >= 0
+    return torch.from_numpy(matrix if usable else matrix.copy())
 
 
 def _square_sum(matrix: FloatArray) -> float:

@@ -18,7 +18,7 @@ from torch import nn
 from benchbench.core.errors import CheckpointError, DependencyError
 from benchbench.core.model import JsonValue, Options
 from benchbench.core.torchvision_schemas import declare_missing_operators
-from benchbench.quality.exact_inference import exact_inference
+from benchbench.quality.precise import full_precision
 from benchbench.quality.weights import PinnedFile, find_pinned, read_state, tensors_hash, torch_checkpoints
 
 Net = Literal["alex", "vgg", "squeeze"]
@@ -143,7 +143,7 @@ def _runner(network: nn.Module, device: str) -> Run:
     def run(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         # The package takes -1..1; pictures in 0..1 or 0..255 give figures that look right and are not.
         scaled = [images.to(device).float() / 127.5 - 1 for images in (first, second)]
-        with exact_inference():
+        with torch.inference_mode(), full_precision():
             distances: torch.Tensor = network(*scaled)
         return distances.reshape(-1).cpu()
 

@@ -20,7 +20,6 @@ from benchbench.core.errors import StoreError
 from benchbench.core.model import JsonValue, Options, canonical_json
 from benchbench.core.store import cannot_write
 from benchbench.quality import cityscapes_labels, drn
-from benchbench.quality.exact_inference import exact_inference
 from benchbench.quality.local_segmenter import (
     IGNORE,
     VERSION,
@@ -31,6 +30,7 @@ from benchbench.quality.local_segmenter import (
     prepare_images,
     train_segmenter,
 )
+from benchbench.quality.precise import full_precision
 from benchbench.quality.segmentation import Segmenter
 from benchbench.quality.weights import tensors_hash
 
@@ -154,7 +154,7 @@ def _local(
     network.requires_grad_(requires_grad=False).eval().to(device)
 
     def predict(images: torch.Tensor) -> torch.Tensor:
-        with exact_inference():
+        with torch.inference_mode(), full_precision():
             scores = network(prepare_images(images.to(device), training.side))
         found: torch.Tensor = scores.argmax(dim=1).cpu()
         return found

@@ -44,7 +44,14 @@ def execute_cell(job: CellJob) -> CellResult:
     except Exception as error:
         failure = explain_failure(error, of="cell")
         return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
-    context = MeasureContext(seed=cell.seed, folder=folder, images=_opener(cell), say=say_on_stderr)
+    context = MeasureContext(
+        seed=cell.seed,
+        folder=folder,
+        images=_opener(cell),
+        say=say_on_stderr,
+        baseline=job.baseline,
+        folders=tuple(Path(each) for each in job.import_folders),
+    )
     for spec in job.measures:
         measure = MEASURES.load(spec.name)
         if measure.per_cell is None:

@@ -20,12 +20,16 @@ from benchbench.runner.describe_records import Described
 
 
 class CellJob(Frozen):
-    """Build, train or load one cell, and take the measures that look at it alone."""
+    """Build, train or load one cell, and take the measures that look at it alone.
+
+    `baseline` is the id of the cell that this one is compared with, its own where it is the baseline.
+    """
 
     cell: Cell
     measures: tuple[MeasureSpec, ...]
     folder: str
     import_folders: tuple[str, ...] = ()
+    baseline: str | None = None
 
 
 class ReplicateJob(Frozen):

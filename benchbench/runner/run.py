@@ -18,6 +18,7 @@ from benchbench.core.measurement import CellResult, Phase, ResultTable, RunRecor
 from benchbench.core.model import canonical_json
 from benchbench.core.store import RunStore, find_run, new_run_id
 from benchbench.core.suite import Suite
+from benchbench.runner.baselines import baselines_of
 from benchbench.runner.cell_job import failed_cell
 from benchbench.runner.comparisons import Progress, run_comparisons
 from benchbench.runner.environment import probe_environment
@@ -94,9 +95,13 @@ def run(
         say(f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}, results in {store.folder}")
         open_cells = [cell for cell in cells if not _is_finished(store, cell)]
         counted = finish_static_cells(store, suite, open_cells, import_folders, progress)
-        for number, cell in enumerate(cells, start=1):
+        baselines = baselines_of(suite)
+        # A baseline first: what it makes may be what the others are compared with.
+        ordered = sorted(cells, key=lambda cell: baselines[cell.id] != cell.id)
+        for number, cell in enumerate(ordered, start=1):
             if cell.id not in counted:
-                _finish_cell(store, suite, cell, import_folders, progress, f"[{number}/{len(cells)}]")
+                place = f"[{number}/{len(cells)}]"
+                _finish_cell(store, suite, cell, baselines[cell.id], import_folders, progress, place)
         # All cells: one that `only` leaves out may have been finished before.
         run_comparisons(store, suite, expand(suite), import_folders, progress)
         record = _closing_record(record, progress, started)
@@ -194,7 +199,13 @@ def _free_id(folder: Path) -> str:
 
 
 def _finish_cell(
-    store: RunStore, suite: Suite, cell: Cell, folders: tuple[str, ...], progress: Progress, place: str
+    store: RunStore,
+    suite: Suite,
+    cell: Cell,
+    baseline: str | None,
+    folders: tuple[str, ...],
+    progress: Progress,
+    place: str,
 ) -> None:
     if _is_finished(store, cell):
         progress.say(f"{place} {cell.label}: finished before")
@@ -205,7 +216,13 @@ def _finish_cell(
         f"{place} {cell.label}" + (": its checkpoint is gone, so it is trained again" if lost else "")
     )
     started = time.perf_counter()
-    job = CellJob(cell=cell, measures=suite.measure, folder=str(store.folder), import_folders=folders)
+    job = CellJob(
+        cell=cell,
+        measures=suite.measure,
+        folder=str(store.folder),
+        import_folders=folders,
+        baseline=baseline,
+    )
     answer = run_isolated(Job(cell=job), limit_s=suite.timeout_s)
     if answer.result is not None:
         result = answer.result

@@ -213,11 +213,20 @@ def test_a_zip_that_is_none(tmp_path):
         open_zip_of_images(path, Conversion())
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_damaged_member_of_a_zip_is_named(folder, tmp_path, method):
+@pytest.mark.parametrize(
+    ("method", "start", "damage"),
+    [
+        (zipfile.ZIP_STORED, 60, b"\xff" * 30),
+        (zipfile.ZIP_DEFLATED, 60, b"\xff" * 30),
+        # A kind of block that deflate does not have.
+        (zipfile.ZIP_DEFLATED, 30 + len("cat/1.png"), b"\x07"),
+        (zipfile.ZIP_STORED, 0, b"none"),
+    ],
+)
+def test_a_damaged_member_of_a_zip_is_named(folder, tmp_path, method, start, damage):
     path = zipped(folder, tmp_path / "a.zip", method=method)
     content = bytearray(path.read_bytes())
-    content[60:90] = b"\xff" * 30
+    content[start : start + len(damage)] = damage
     path.write_bytes(content)
     images = open_zip_of_images(path, Conversion())
     with pytest.raises(DataError, match=r"a\.zip/cat/1\.png: cannot be read"):

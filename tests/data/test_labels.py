@@ -24,7 +24,7 @@ def test_stylegans_form():
     assert matched('{"labels": null}', "dataset.json") is None
 
 
-@pytest.mark.parametrize("head", ["", "name,label\n", "\ufeffname,label\n"])
+@pytest.mark.parametrize("head", ["", "\ufeff", "name,label\n", "\ufeffname,label\n"])
 def test_a_table(head):
     assert matched(head + "b/1.png,4\na/1.png, 0\n\na/2.png,7\n", "labels.csv") == (0, 7, 4)
 

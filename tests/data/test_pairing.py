@@ -67,6 +67,10 @@ def test_names_that_sort_as_text_do_not_pair_by_place():
         pairs(["img_1.png", "img_10.png", "img_2.png"], ["0", "1", "2"])
 
 
+def test_numbers_may_begin_anew_in_each_folder():
+    assert pairs(["a/8.png", "a/9.png", "b/1.png"], ["0", "1", "2"]) == [(0, 0), (1, 1), (2, 2)]
+
+
 def test_places_need_as_many_on_either_side():
     with pytest.raises(DataError, match="2 and 3 images do not pair up"):
         pairs(["cat.png", "dog.png"], ["0", "1", "2"])

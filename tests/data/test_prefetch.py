@@ -51,11 +51,9 @@ def test_nothing_to_read_gives_nothing(workers):
 def test_an_error_names_its_file_and_ends_the_threads(workers):
     images = Counted(100, broken=7)
     found = iterate(images, range(100), workers=workers, ahead=5)
-    seen = []
+    assert [next(found)[0] for _ in range(7)] == list(range(7))
     with pytest.raises(DataError, match=r"images/7\.png"):
-        for index, _ in found:
-            seen.append(index)
-    assert seen == list(range(7))
+        next(found)
     assert not readers()
     assert max(images.read) <= 7 + 5
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from benchbench.core.errors import FeatureError, ProtocolMismatchError
 from benchbench.quality.frechet import frechet_distance, frechet_influence
@@ -100,6 +101,22 @@ def test_statistics_and_features_give_the_same():
         wanted, rel=1e-11
     )
     assert frechet_distance(moments.finish("x"), b) == pytest.approx(wanted, rel=1e-11)
+
+
+@pytest.mark.parametrize("n", [15, 300])
+def test_read_only_memory_reversed_views_and_tensors(n):
+    a, b = np.random.default_rng(n).normal(size=(2, n, 20))
+    wanted = frechet_distance(a, b)
+    a.flags.writeable = False
+    assert frechet_distance(a, torch.from_numpy(b)) == wanted
+    kept = statistics_of(a)
+    second = kept.rows if kept.covariance is None else kept.covariance
+    for moved in (second[::-1, ::-1], np.asfortranarray(second)[::-1, ::-1]):
+        moved.flags.writeable = False
+        turned = FeatureStatistics(
+            n, kept.mean[::-1], *((moved, None) if kept.covariance is None else (None, moved))
+        )
+        assert frechet_distance(turned, b[:, ::-1]) == pytest.approx(wanted, rel=1e-11)
 
 
 def test_what_does_not_belong_together_is_refused():

@@ -1,0 +1,146 @@
+"""The one pass over a set of images: decoded once, resized and fed to every extractor, kept on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchbench.core.contracts import ImageCollection
+from benchbench.core.errors import DataError
+from benchbench.core.features import Extractor
+from benchbench.core.model import JsonValue
+from benchbench.data.prefetch import iterate
+from benchbench.quality.cache import FeatureCache
+from benchbench.quality.feature_table import FeatureTable, TableWriter
+from benchbench.quality.resize import resize
+
+Progress = Callable[[int, int], None]
+"""Told (images done, images in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassTimes:
+    """How long one pass took, and how many images it had to look at."""
+
+    seconds: float
+    extracted: int
+
+
+def canonical_order(images: ImageCollection) -> list[int]:
+    """Indices by content, so that no value depends on the order in which images came."""
+    return sorted(range(len(images)), key=lambda index: images.digests[index])
+
+
+def source_of(images: ImageCollection, extractor: Extractor) -> dict[str, JsonValue]:
+    """Everything that features are made from: the key of the cache."""
+    return {
+        "images": images.digest,
+        "count": len(images),
+        "extractor": extractor.label,
+        "weights": extractor.weights_hash,
+        "members": extractor.members,
+        "side": extractor.side,
+        "resize": extractor.resize,
+        "settings": dict(extractor.settings),
+    }
+
+
+def extract(
+    images: ImageCollection,
+    extractors: Sequence[Extractor],
+    cache: FeatureCache,
+    *,
+    batch: int,
+    workers: int,
+    progress: Progress,
+) -> tuple[list[FeatureTable], PassTimes]:
+    """Features of `images` for every extractor, from the cache where it has them.
+
+    Args:
+        images: N of any sizes; one batch holds images of one size.
+        extractors: each looks at every image once.
+        cache: where features are found and kept.
+        batch: images per call.
+        workers: threads that decode.
+        progress: told after every batch.
+
+    Returns:
+        One table per extractor, rows in `canonical_order`.
+
+    Raises:
+        DataError: an image cannot be read, or there are fewer than two.
+        FeatureError: features that are not finite.
+        StoreError: the cache cannot be written.
+    """
+    started = time.perf_counter()
+    if len(images) < 2:
+        raise DataError(f"{len(images)} image{'' if len(images) == 1 else 's'}", expected="at least 2")
+    sources = [source_of(images, extractor) for extractor in extractors]
+    found = [cache.find(source) for source in sources]
+    missing = [index for index, table in enumerate(found) if table is None]
+    if missing:
+        with ExitStack() as stack:
+            writers = [
+                stack.enter_context(
+                    cache.writing(sources[index], label=extractors[index].label, count=len(images))
+                )
+                for index in missing
+            ]
+            feeds = [_Feed(extractors[index], writer) for index, writer in zip(missing, writers, strict=True)]
+            _run(images, feeds, batch=batch, workers=workers, progress=progress)
+        for index in missing:
+            found[index] = cache.find(sources[index])
+    tables = [table for table in found if table is not None]
+    assert len(tables) == len(extractors)
+    return tables, PassTimes(time.perf_counter() - started, len(images) if missing else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    extractor: Extractor
+    writer: TableWriter
+
+    def take(self, places: list[int], batch: torch.Tensor) -> None:
+        # The small integers travel, and the resizing is done where the extractor is.
+        moved = batch.to(self.extractor.device, non_blocking=True)
+        with torch.inference_mode():
+            resized = resize(moved, side=self.extractor.side, how=self.extractor.resize)
+            made = self.extractor.run(resized)
+        logits = None if made.logits is None else made.logits.float().cpu().numpy()
+        self.writer.write(np.asarray(places), made.features.float().cpu().numpy(), logits)
+
+
+def _run(
+    images: ImageCollection, feeds: Sequence[_Feed], *, batch: int, workers: int, progress: Progress
+) -> None:
+    order = canonical_order(images)
+    place_of = {index: place for place, index in enumerate(order)}
+    waiting: dict[tuple[int, ...], list[tuple[int, torch.Tensor]]] = {}
+    done = 0
+    pinned = any(feed.extractor.device != "cpu" for feed in feeds)
+
+    def flush(shape: tuple[int, ...]) -> None:
+        nonlocal done
+        group = waiting.pop(shape)
+        stacked = torch.stack([image for _, image in group])
+        if pinned:
+            stacked = stacked.pin_memory()
+        places = [place for place, _ in group]
+        for feed in feeds:
+            feed.take(places, stacked)
+        done += len(group)
+        progress(done, len(order))
+
+    # Batches are made by canonical order and size alone, so that a value never depends on anything else.
+    for index, image in iterate(images, order, workers=workers, ahead=2 * batch):
+        shape = tuple(image.shape)
+        waiting.setdefault(shape, []).append((place_of[index], image))
+        if len(waiting[shape]) == batch:
+            flush(shape)
+    for shape in sorted(waiting):
+        flush(shape)

@@ -1,0 +1,93 @@
+"""The two sides of a comparison, and the protocol that a figure of them carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchbench.core.contracts import ImageCollection
+from benchbench.core.errors import DataError
+from benchbench.core.features import Extractor
+from benchbench.core.measurement import Protocol
+from benchbench.core.model import JsonValue
+from benchbench.measures.quality.options import QualityOptions
+
+PROTOCOL_NAME = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One set of images and where it comes from.
+
+    Attributes:
+        images: N >= 2 of them.
+        what: for people: `test split`, `data/afhq/dog`.
+        settings: what decides which images these are, apart from their content: seed, truncation, labels.
+    """
+
+    images: ImageCollection
+    what: str
+    settings: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def declare(
+    metric: str,
+    estimator: str,
+    reference: Side | None,
+    generated: Side,
+    options: QualityOptions,
+    *,
+    extractor: Extractor | None = None,
+    more: Mapping[str, JsonValue] | None = None,
+) -> Protocol:
+    """Everything that two figures must share to be compared; kept with the figure.
+
+    The generated images' content is not part of it: that is what is measured.
+    """
+    settings: dict[str, JsonValue] = {
+        "metric": metric,
+        "estimator": estimator,
+        "generated_count": len(generated.images),
+        "generated_codec": list(generated.images.codecs),
+        "conversion": options.conversion.model_dump(mode="json"),
+        **{f"generated_{key}": value for key, value in generated.settings.items()},
+    }
+    if options.protocol is not None:
+        settings["named"] = options.protocol
+        settings["departures"] = list(options.departures)
+    if reference is not None:
+        settings |= {
+            "reference": reference.what,
+            "reference_count": len(reference.images),
+            "reference_digest": reference.images.digest,
+            "reference_codec": list(reference.images.codecs),
+        }
+    if extractor is not None:
+        settings |= {
+            "extractor": extractor.label,
+            "weights_hash": extractor.weights_hash,
+            "resize": f"{extractor.resize} {extractor.side}",
+            "members": extractor.members,
+            "dtype": "features float32, statistics float64",
+            "comparable_to_literature": bool(extractor.registered),
+            **{f"extractor_{key}": value for key, value in extractor.settings.items()},
+        }
+    return Protocol(name=PROTOCOL_NAME, settings={**settings, **(more or {})})
+
+
+def check_size(side: Side, size: int | None) -> None:
+    """Every image must have the declared size; none is resized to it unseen.
+
+    Raises:
+        DataError: one has another, by name.
+    """
+    if size is None:
+        return
+    for index in range(len(side.images)):
+        height, width = side.images[index].shape[-2:]
+        if (height, width) != (size, size):
+            raise DataError(
+                f"{side.what}: {side.images.names[index]} is {width} x {height} pixels",
+                expected=f"{size} x {size}, as 'size' declares",
+                fix="resize both sides alike before, or leave 'size' out",
+            )

@@ -1,0 +1,76 @@
+"""What lies in the cache, and its removal: features, and the networks that were trained on references."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchbench.core.errors import StoreError
+from benchbench.quality.cache import FILLING, read_meta
+
+# What a killed process left; one that is being filled is written to all the time.
+_ABANDONED_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One entry; `count` images (0 for a network), `bytes` on disk, `used` in seconds since the epoch."""
+
+    path: Path
+    label: str
+    count: int
+    bytes: int
+    used: float
+
+
+def cache_entries(root: Path) -> list[CacheEntry]:
+    """Every entry below the cache's folder, the last used first."""
+    return sorted([*_feature_entries(root), *_networks(root)], key=lambda entry: -entry.used)
+
+
+def prune_cache(root: Path, *, unused_s: float = 0.0, now: float | None = None) -> list[CacheEntry]:
+    """Remove what was not used for `unused_s` seconds, and what killed processes left.
+
+    Returns:
+        The entries that are gone.
+
+    Raises:
+        StoreError: one cannot be removed.
+    """
+    moment = time.time() if now is None else now
+    gone = [entry for entry in cache_entries(root) if moment - entry.used >= unused_s]
+    try:
+        for entry in gone:
+            if entry.path.is_dir():
+                shutil.rmtree(entry.path)
+            else:
+                entry.path.unlink()
+        for left in (root / "features").glob(f"{FILLING}*"):
+            if moment - max(file.stat().st_mtime for file in (left, *left.iterdir())) >= _ABANDONED_S:
+                shutil.rmtree(left)
+    except OSError as error:
+        raise StoreError(
+            f"cannot remove {error.filename}: {error.strerror}", fix="make the cache's folder writable"
+        ) from error
+    return gone
+
+
+def _feature_entries(root: Path) -> Iterator[CacheEntry]:
+    for folder in (root / "features").glob("[0-9a-f]*"):
+        meta = read_meta(folder)
+        size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        if meta is None:
+            yield CacheEntry(folder, "damaged", 0, size, 0.0)
+        else:
+            used = (folder / "meta.json").stat().st_mtime
+            yield CacheEntry(folder, meta.label, meta.count, size, used)
+
+
+def _networks(root: Path) -> Iterator[CacheEntry]:
+    for kind in ("encoders", "segmenters"):
+        for path in (root / kind).glob("*.safetensors"):
+            status = path.stat()
+            yield CacheEntry(path, f"a trained {kind.removesuffix('s')}", 0, status.st_size, status.st_mtime)

@@ -1,0 +1,179 @@
+"""A user's own extractor, `pkg.module:callable`: images in, one feature vector each out."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from benchbench.core.errors import FeatureError, OptionError
+from benchbench.core.features import Extracted, Extractor, FeatureContext, ResizeName
+from benchbench.core.imports import check_arguments, find_object, told
+from benchbench.core.model import JsonValue, Options
+from benchbench.core.registry import FEATURES
+from benchbench.quality.precise import full_precision
+from benchbench.quality.weights import tensors_hash
+
+
+class CustomOptions(Options):
+    """Options of a user's own extractor.
+
+    Attributes:
+        kwargs: keyword arguments of the callable.
+        side: height and width of the pictures that it takes, pixels.
+        range: of their values: 0..255 (`byte`) or 0..1 (`unit`).
+        resize: how they are brought to `side`.
+        label: what figures call it; the callable's name unless said.
+    """
+
+    kwargs: dict[str, JsonValue] = {}
+    side: Annotated[int, Field(ge=8, le=1024)] = 224
+    range: Literal["byte", "unit"] = "byte"
+    resize: ResizeName = "clean"
+    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] | None = None
+
+
+def load_custom(target: str, options: CustomOptions, context: FeatureContext) -> Extractor:
+    """The extractor, tried on two pictures.
+
+    The callable is called with `kwargs` and returns a module or a function: float32 [N, 3, side, side] on
+    `context.device` -> [N, D]. A module's weights are part of the hash; of a function only the source is, so
+    that what is loaded from a file should be returned as a module.
+
+    Args:
+        target: `pkg.module:callable` or `path/to/file.py:callable`, looked for in `context.folders`, then in
+            the working directory and among what is installed.
+
+    Raises:
+        FeatureError: it cannot be imported or called, or does not give finite features [N, D].
+        OptionError: a label that a registered extractor has.
+    """
+    factory = find_object(target, context.folders, error=FeatureError)
+    if not callable(factory):
+        raise FeatureError(
+            f"'{target}' is a {type(factory).__name__}",
+            expected="a callable that returns a module or function",
+        )
+    check_arguments(target, factory, options.kwargs, error=FeatureError)
+    source = _source_hash(target, factory)
+    try:
+        made = factory(**options.kwargs)
+    except Exception as error:
+        raise FeatureError(
+            f"'{target}' raised {told(error)}", fix="call it by itself with the same arguments"
+        ) from error
+    if not callable(made):
+        raise FeatureError(
+            f"'{target}' returned a {type(made).__name__}",
+            expected="a torch.nn.Module, or a function of images",
+            fix="return what computes the features, not the features",
+        )
+    weights_hash = source
+    if isinstance(made, nn.Module):
+        made.eval().requires_grad_(requires_grad=False)
+        made.to(context.device)
+        weights_hash = tensors_hash(made.state_dict())
+    label = _label_of(target, options)
+    compute = _checked(label, made, options)
+    generator = torch.Generator().manual_seed(0)
+    example = torch.rand(2, 3, options.side, options.side, generator=generator) * 255
+    dimensions = compute(example.to(context.device)).shape[1]
+
+    def run(images: Tensor) -> Extracted:
+        found = compute(images)
+        if found.shape[1] != dimensions:
+            raise FeatureError(
+                f"{label} gave {found.shape[1]} features, and {dimensions} before",
+                expected="as many for every picture",
+            )
+        return Extracted(found.unsqueeze(1))
+
+    return Extractor(
+        label=label,
+        weights_hash=weights_hash,
+        side=options.side,
+        dimensions=dimensions,
+        run=run,
+        resize=options.resize,
+        settings={
+            "callable": _name_of(target),
+            "kwargs": options.kwargs,
+            "source": source,
+            "range": options.range,
+        },
+        device=context.device,
+    )
+
+
+def _checked(label: str, made: Callable[[Tensor], Any], options: CustomOptions) -> Callable[[Tensor], Tensor]:
+    scale = 1.0 if options.range == "byte" else 1 / 255
+
+    def compute(images: Tensor) -> Tensor:
+        try:
+            with torch.inference_mode(), full_precision():
+                found = made(images * scale)
+        except Exception as error:
+            raise FeatureError(
+                f"{label} raised {told(error)} for images {list(images.shape)}",
+                expected=f"features of float32 [N, 3, {options.side}, {options.side}], 0..{255 * scale:g}",
+            ) from error
+        wanted = f"a floating-point tensor [{len(images)}, D]"
+        if not isinstance(found, Tensor):
+            raise FeatureError(f"{label} gave a {type(found).__name__}", expected=wanted)
+        if found.dim() != 2 or len(found) != len(images) or not found.shape[1]:
+            raise FeatureError(
+                f"{label} gave features of shape {list(found.shape)} for {len(images)} images",
+                expected=wanted,
+                fix="flatten or average what lies between" if found.dim() > 2 else None,
+            )
+        if not found.is_floating_point():
+            raise FeatureError(f"{label} gave features of {found.dtype}", expected=wanted)
+        if not torch.isfinite(found).all():
+            bad = int((~torch.isfinite(found)).any(dim=1).sum())
+            raise FeatureError(
+                f"{label} gave NaN or infinity for {bad} of {len(images)} images", expected="finite features"
+            )
+        return found.float()
+
+    return compute
+
+
+def _label_of(target: str, options: CustomOptions) -> str:
+    if options.label is None:
+        # Its colon tells it from every registered extractor's.
+        return _name_of(target)
+    taken = next((name for name in FEATURES if options.label.startswith(name.replace("_", "-"))), None)
+    if taken is not None:
+        raise OptionError(
+            f"feature extractor '{target}': option label: '{options.label}' reads like '{taken}'",
+            expected="a name that nobody can take for a registered extractor's",
+            option=("label",),
+        )
+    return options.label
+
+
+def _name_of(target: str) -> str:
+    # Without its folders: the same file elsewhere is the same extractor.
+    module, _, attribute = target.rpartition(":")
+    return f"{Path(module).name if module.endswith('.py') else module}:{attribute}"
+
+
+def _source_hash(target: str, factory: Callable[..., Any]) -> str:
+    # The whole file: what the callable calls beside it changes the features as well.
+    try:
+        file = inspect.getsourcefile(inspect.unwrap(factory))
+        content = Path(file).read_bytes() if file is not None else None
+    except (OSError, TypeError):
+        content = None
+    if content is None:
+        raise FeatureError(
+            f"'{target}': its source text cannot be found, so that nothing tells when it changes",
+            fix="name a function in a Python file that calls it",
+        )
+    return hashlib.sha256(content).hexdigest()[:16]

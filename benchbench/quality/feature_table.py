@@ -1,0 +1,141 @@
+"""Features of one set of images as files: rows of float32, read and written block by block.
+
+<entry>/meta.json       what it is, and its shape
+<entry>/features.f32    float32 [N, members, D], little endian, row after row
+<entry>/logits.f32      float32 [N, classes], where the extractor has a head
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchbench.core.errors import FeatureError
+from benchbench.core.model import Frozen, JsonValue
+
+FEATURES_FILE = "features.f32"
+LOGITS_FILE = "logits.f32"
+FLOAT = np.dtype("<f4")
+
+
+class EntryMeta(Frozen):
+    """What one entry holds."""
+
+    format: int
+    source: dict[str, JsonValue]
+    label: str
+    count: int
+    members: int
+    dimensions: int
+    classes: int = 0
+    created: float
+
+
+class FeatureRows:
+    """Rows of one member, read from disk block by block: `rows[a:b]` is float32 [b - a, D].
+
+    Its memory does not depend on N.
+    """
+
+    def __init__(self, path: Path, meta: EntryMeta, member: int) -> None:
+        self._path, self._meta, self._member = path, meta, member
+        self.shape = (meta.count, meta.dimensions)
+        self.dtype = FLOAT
+
+    def __len__(self) -> int:
+        return self._meta.count
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        first, last, step = rows.indices(self._meta.count)
+        if step != 1:
+            raise ValueError("rows are read in order: a step of 1")
+        width = self._meta.members * self._meta.dimensions
+        with self._path.open("rb") as file:
+            file.seek(first * width * FLOAT.itemsize)
+            block = np.fromfile(file, dtype=FLOAT, count=max(0, last - first) * width)
+        shaped = block.reshape(-1, self._meta.members, self._meta.dimensions)
+        return np.ascontiguousarray(shaped[:, self._member])
+
+    def whole(self) -> NDArray[np.float32]:
+        """All rows at once, float32 [N, D]."""
+        return self[0 : self._meta.count]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Features of one set of images, in the order of their content digests."""
+
+    folder: Path
+    meta: EntryMeta
+
+    @property
+    def key(self) -> str:
+        """The entry's name."""
+        return self.folder.name
+
+    def rows(self, member: int = 0) -> FeatureRows:
+        """Features of one member."""
+        return FeatureRows(self.folder / FEATURES_FILE, self.meta, member)
+
+    def logits(self) -> NDArray[np.float32] | None:
+        """float32 [N, classes], or None where the extractor has no head."""
+        if not self.meta.classes:
+            return None
+        flat = np.fromfile(self.folder / LOGITS_FILE, dtype=FLOAT)
+        return flat.reshape(self.meta.count, self.meta.classes)
+
+
+class TableWriter:
+    """Fills one entry, rows at any place; see `FeatureCache.writing`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._features = (folder / FEATURES_FILE).open("wb")
+        self._logits = (folder / LOGITS_FILE).open("wb")
+        self.shape: tuple[int, int] | None = None
+        self.classes = 0
+        self.count = 0
+
+    def write(
+        self, places: NDArray[np.int64], features: NDArray[np.float32], logits: NDArray[np.float32] | None
+    ) -> None:
+        """Rows at `places`: features [n, members, D], logits [n, classes] or None.
+
+        Raises:
+            FeatureError: a feature that is no number, or another shape than before.
+        """
+        shape = (features.shape[1], features.shape[2])
+        if self.shape is not None and self.shape != shape:
+            raise FeatureError(
+                f"an extractor gave features of shape {list(shape)} after {list(self.shape)}",
+                expected="the same members and dimensions for every batch",
+            )
+        finite = np.isfinite(features).all(axis=(1, 2))
+        if not finite.all():
+            raise FeatureError(
+                f"features of image {int(places[int(np.argmin(finite))])} are not finite (NaN or infinite)",
+                expected="numbers",
+                fix="look at that image and at the extractor's weights; nothing was computed from them",
+            )
+        self.shape, self.count = shape, self.count + len(places)
+        _put(self._features, places, features.reshape(len(places), -1))
+        if logits is not None:
+            self.classes = logits.shape[1]
+            _put(self._logits, places, logits)
+
+    def close(self) -> None:
+        """Close both files."""
+        self._features.close()
+        self._logits.close()
+
+
+def _put(file: BinaryIO, places: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
+    width = rows.shape[1] * FLOAT.itemsize
+    handle = file.fileno()
+    for place, row in zip(places, np.ascontiguousarray(rows, dtype=FLOAT), strict=True):
+        os.pwrite(handle, row.tobytes(), int(place) * width)
