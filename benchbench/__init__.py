@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from benchbench.core.suite_file import load_suites as load_suites
     from benchbench.measures.counting import count as count
     from benchbench.measures.latency import compare_latency as compare_latency
+    from benchbench.quality.frechet import frechet_distance as frechet_distance
+    from benchbench.quality.kernel import kernel_distance as kernel_distance
     from benchbench.report.write import write_report as write_report
     from benchbench.runner.run import run as run
     from benchbench.variants.replace import replace as replace
@@ -28,6 +30,8 @@ _WHERE = {
     "compare_latency": "benchbench.measures.latency",
     "count": "benchbench.measures.counting",
     "expand": "benchbench.core.expand",
+    "frechet_distance": "benchbench.quality.frechet",
+    "kernel_distance": "benchbench.quality.kernel",
     "load_suite": "benchbench.core.suite_file",
     "load_suites": "benchbench.core.suite_file",
     "read_run": "benchbench.core.store",

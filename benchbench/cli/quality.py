@@ -36,8 +36,8 @@ def add_quality(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--metrics",
         metavar="LIST",
-        help="fid, clean_fid, kid, clean_kid, fd, kd, kd_subsets, inception_score, precision, recall, density, "
-        "coverage, lpips, lpips_diversity, l1, psnr, ssim, miou (default: fd,kd)",
+        help="fid, clean_fid, kid, clean_kid, fd, kd, kd_subsets, inception_score, precision, recall, "
+        "density, coverage, lpips, lpips_diversity, l1, psnr, ssim, miou (default: fd,kd)",
     )
     parser.add_argument(
         "--features",
@@ -256,7 +256,6 @@ def cache(args: Namespace) -> int:
         ]
         print(text_table(("what", "images", "size", "last used", "name"), table))
     done = "removed" if args.action == "prune" else "kept"
-    print(
-        f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}, {format_quantity(total, 'B')} {done} in {root}"
-    )
+    noun = "entry" if len(entries) == 1 else "entries"
+    print(f"{len(entries)} {noun}, {format_quantity(total, 'B')} {done} in {root}")
     return 0

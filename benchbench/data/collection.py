@@ -95,11 +95,22 @@ class ImageSequence(HashedByPixels):
 
 
 class Subset:
-    """The images of a collection at `indices`."""
+    """The images of a collection at `indices`.
 
-    def __init__(self, images: ImageCollection, indices: Sequence[int]) -> None:
+    Args:
+        images: the whole.
+        indices: which of them, in which order.
+        names: what they are called here, where not as in the whole: outputs by their contents' names.
+    """
+
+    def __init__(
+        self, images: ImageCollection, indices: Sequence[int], *, names: Sequence[str] | None = None
+    ) -> None:
         self._images, self._indices = images, tuple(indices)
-        self.names: Sequence[str] = tuple(images.names[index] for index in indices)
+        self.names: Sequence[str] = (
+            tuple(images.names[index] for index in indices) if names is None else names
+        )
+        assert len(self.names) == len(self._indices)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -130,7 +141,9 @@ class Subset:
 
     @cached_property
     def digest(self) -> str:
-        """Of all, and of what they are a part of, whose conversion it shares."""
+        """Of all, and of what they are a part of, whose conversion it shares; the whole has its own."""
+        if sorted(self._indices) == list(range(len(self._images))):
+            return self._images.digest
         whole = hashlib.sha256(self._images.digest.encode())
         for digest in sorted(self.digests):
             whole.update(digest.encode())

@@ -60,10 +60,13 @@ def load_custom(target: str, options: CustomOptions, context: FeatureContext) ->
             f"'{target}' is a {type(factory).__name__}",
             expected="a callable that returns a module or function",
         )
-    check_arguments(target, factory, options.kwargs, error=FeatureError)
     source = _source_hash(target, factory)
+    check_arguments(target, factory, options.kwargs, error=FeatureError)
     try:
-        made = factory(**options.kwargs)
+        # Weights that the callable draws are the same every time.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            made = factory(**options.kwargs)
     except Exception as error:
         raise FeatureError(
             f"'{target}' raised {told(error)}", fix="call it by itself with the same arguments"

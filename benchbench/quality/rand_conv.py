@@ -17,6 +17,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import skip_init
 
 from benchbench.core.features import Extracted, Extractor, FeatureContext, Features
 from benchbench.core.model import OneOrMore, Options
@@ -30,6 +31,9 @@ LEVELS = 5
 _FINE = 3
 PER_CHANNEL = 2 * _FINE + 5 * (LEVELS - _FINE)
 """Features per channel of a level: all levels have the same number of channels."""
+
+FEWEST_DIMENSIONS = 64
+"""With fewer there are too few filters: some of them never respond."""
 
 FEWEST_SEEDS = 3
 
@@ -59,7 +63,7 @@ class RandConvOptions(Options):
         side: pictures are resized to it, pixels.
     """
 
-    dimensions: Annotated[int, Field(ge=PER_CHANNEL, le=512, multiple_of=PER_CHANNEL)] = 512
+    dimensions: Annotated[int, Field(ge=FEWEST_DIMENSIONS, le=512, multiple_of=PER_CHANNEL)] = 512
     seeds: OneOrMore[Annotated[int, Field(ge=0, lt=2**31)]] = (0, 1, 2)
     side: Annotated[int, Field(ge=32, le=256)] = 64
 
@@ -99,7 +103,7 @@ class RandomFilters(nn.Module):
 
         self.layers = nn.ModuleList()
         for level in range(LEVELS):
-            layer = nn.Conv2d(channels if level else 3, channels, 3)
+            layer = skip_init(nn.Conv2d, channels if level else 3, channels, 3)
             weight = drawn(*layer.weight.shape)
             if level == 0:
                 edges = weight[math.ceil(channels / 4) :]

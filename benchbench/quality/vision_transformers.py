@@ -108,7 +108,8 @@ def load_transformer(
         state = torch.jit.load(str(path), map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     else:
         state = read_state(path, what=kind.file.what)
-    network: nn.Module = timm.create_model(kind.model, pretrained=False, **kind.arguments)
+    with torch.random.fork_rng(devices=[]):  # timm draws the weights that are about to be replaced
+        network: nn.Module = timm.create_model(kind.model, pretrained=False, **kind.arguments)
     converted = convert(state)
     _fill(network, converted, what=f"{kind.file.what}: {path}")
     network.requires_grad_(requires_grad=False).eval().to(context.device)

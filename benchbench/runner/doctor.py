@@ -49,6 +49,7 @@ def examine(*, noise_seconds: float = 5.0) -> tuple[Finding, ...]:
             check_gpu(probe_gpus()),
             check_threads(usable=usable_cpus(), environ=os.environ),
             check_weights(environ=os.environ),
+            check_metric_weights(environ=os.environ),
         ]
     return (
         *findings,
@@ -174,6 +175,30 @@ def check_weights(*, environ: Mapping[str, str], candidates: Sequence[Path] | No
         "ok",
         "no pretrained VGG-16; its seeded random weights are used, and every table says so",
         f"to compare with the paper: export {WEIGHTS_VARIABLE}=FOLDER, with vgg16-397923af.pth in it",
+    )
+
+
+def check_metric_weights(*, environ: Mapping[str, str]) -> Finding:
+    """Which weights of FID, clean-FID and LPIPS are there, by their place alone; nothing is downloaded."""
+    from benchbench.quality.inception import TORCHSCRIPT
+    from benchbench.quality.inception_pytorch import STATE
+    from benchbench.quality.lpips_weights import pinned_backbone
+
+    pinned = {"fid, kid": STATE, "clean_fid, clean_kid": TORCHSCRIPT, "lpips": pinned_backbone("alex")}
+    here = [name for name, file in pinned.items() if any(path.is_file() for path in file.candidates())]
+    missing = {name: file for name, file in pinned.items() if name not in here}
+    parts = [f"{name}: not here" for name in missing]
+    told = "; ".join([f"{', '.join(here)}: here", *parts] if here else parts)
+    if not missing:
+        return Finding("metrics", "ok", told)
+    urls = " and ".join(file.url for file in missing.values())
+    return Finding(
+        "metrics",
+        "ok",
+        f"{told}; fd and kd on embedded features need none, and say that they compare with no paper",
+        f"fetch {urls}"
+        if WEIGHTS_VARIABLE in environ
+        else f"export {WEIGHTS_VARIABLE}=FOLDER, with {urls} in it",
     )
 
 

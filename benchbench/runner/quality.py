@@ -11,9 +11,9 @@ from benchbench.core.errors import DataError, OptionError
 from benchbench.core.imports import find_object
 from benchbench.core.store import find_run, read_run
 from benchbench.data.generated import GeneratedImages
-from benchbench.data.open import open_images
+from benchbench.data.open import Openable, open_images
 from benchbench.measures.quality.evaluate import Evaluation, Means, evaluate
-from benchbench.measures.quality.images import made_from, open_declared
+from benchbench.measures.quality.images import made_from, open_declared, tell_left_out
 from benchbench.measures.quality.options import QualityOptions
 from benchbench.measures.quality.outputs import make_outputs, takes_images
 from benchbench.measures.quality.progress import show_progress
@@ -24,8 +24,8 @@ NOTHING = "none"
 
 
 def score(
-    reference: object,
-    generated: object,
+    reference: Openable,
+    generated: Openable,
     options: QualityOptions,
     *,
     cache: Path,
@@ -46,8 +46,12 @@ def score(
         OptionError: a request that makes no sense.
         BenchbenchError: a network that cannot be built or imported.
     """
-    first = None if reference == NOTHING else open_side(reference, options, limit=options.reference_images)
+    nothing = isinstance(reference, str) and reference == NOTHING
+    first = None if nothing else open_side(reference, options, limit=options.reference_images)
     second = open_side(generated, options, limit=options.images)
+    for side in (first, second):
+        if side is not None:
+            tell_left_out(side.what, side.images, say)
     means = Means(
         cache=cache,
         say=say,
@@ -57,7 +61,7 @@ def score(
     return evaluate(first, second, options, means)
 
 
-def open_side(what: object, options: QualityOptions, *, limit: int | None) -> Side:
+def open_side(what: Openable, options: QualityOptions, *, limit: int | None) -> Side:
     """One side, with how its images came to be.
 
     Raises:

@@ -76,6 +76,17 @@ def test_a_limit_that_cannot_be_kept_says_so(count):
         limited(images(), count)
 
 
+def test_the_whole_in_another_order_is_the_whole():
+    assert Subset(images(), list(range(12))[::-1]).digest == images().digest
+    assert Subset(images(), [*range(11), 0]).digest != images().digest
+
+
+def test_images_may_be_called_by_other_names():
+    named = Subset(images(), [3, 1], names=["cat.png", "dog.png"])
+    assert named.names == ["cat.png", "dog.png"]
+    assert torch.equal(named[1], PIXELS[1])
+
+
 def test_a_part_of_a_part():
     part = Subset(Subset(images(), [8, 2, 4]), [1])
     assert part.names == ("2",)

@@ -18,7 +18,7 @@ from benchbench.measures.quality.options import QualityOptions
 from benchbench.measures.quality.pairs import PAIR_METRICS, Bench, pair_figures
 from benchbench.measures.quality.passes import Refusal, load_passes
 from benchbench.measures.quality.scores import Scorer
-from benchbench.measures.quality.sides import Side, check_size
+from benchbench.measures.quality.sides import Side, check_size, tiled
 from benchbench.quality.cache import FeatureCache
 
 
@@ -97,6 +97,8 @@ def evaluate(reference: Side | None, generated: Side, options: QualityOptions, m
     for side in (reference, generated):
         if side is not None:
             check_size(side, options.size)
+    generated = tiled(generated, options.tile)
+    reference = None if reference is None else tiled(reference, options.tile)
     device = choose_device(options.device)
     context = FeatureContext(
         device=device,

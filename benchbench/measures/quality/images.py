@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
 
 import torch
 
-from benchbench.core.contracts import ImageSet, MeasureContext, Splits, Subject
+from benchbench.core.contracts import ImageCollection, ImageSet, MeasureContext, Splits, Subject
 from benchbench.core.errors import DataError, MeasurementError, OptionError, unknown_name
 from benchbench.core.model import canonical_json, parse_options
 from benchbench.core.registry import SOURCES
 from benchbench.core.suite import DataSpec
-from benchbench.data.collection import ImageSequence, limited
+from benchbench.data.collection import ImageSequence, Subset, limited
 from benchbench.data.open import open_images
 from benchbench.measures.quality.options import QualityOptions
 from benchbench.measures.quality.outputs import takes_images
@@ -90,8 +90,15 @@ def count_of(options: QualityOptions, contents: ImageSet | None, reference: Side
     return len(reference.images)
 
 
-def reference_of(options: QualityOptions, context: MeasureContext) -> Side:
-    """What the outputs are compared with.
+def named_after(outputs: ImageCollection, contents: ImageSet | None) -> ImageCollection:
+    """Outputs under the names of what they were made of, so that they pair with files of those names."""
+    if contents is None:
+        return outputs
+    return Subset(outputs, range(len(outputs)), names=contents.names[: len(outputs)])
+
+
+def reference_of(options: QualityOptions, context: MeasureContext, contents: ImageSet | None) -> Side:
+    """What the outputs are compared with; a baseline's were made of the same `contents`.
 
     Raises:
         DataError: images that are missing or broken.
@@ -99,7 +106,7 @@ def reference_of(options: QualityOptions, context: MeasureContext) -> Side:
         UnknownNameError: no such split.
     """
     if options.reference == BASELINE:
-        return _baseline(options, context)
+        return _baseline(options, context, contents)
     if options.reference.startswith("data."):
         splits = context.images()
         names = options.reference.removeprefix("data.").split("+")
@@ -107,13 +114,15 @@ def reference_of(options: QualityOptions, context: MeasureContext) -> Side:
             if name not in _SPLITS:
                 raise unknown_name("split", name, _SPLITS)
         joined = Joined([getattr(splits, name) for name in names])
-        images = limited(ImageSequence(joined), options.reference_images)
-        return Side(images, f"{' + '.join(names)} images")
+        codecs = sorted({PurePosixPath(name).suffix.lower().lstrip(".") or "raw" for name in joined.names})
+        images = limited(ImageSequence(joined, codecs=codecs), options.reference_images)
+        return Side(images, f"{' + '.join(names)} images", kind=options.reference)
     images = open_images(options.reference, conversion=options.conversion, limit=options.reference_images)
+    tell_left_out(options.reference, images, context.say)
     return Side(images, options.reference)
 
 
-def _baseline(options: QualityOptions, context: MeasureContext) -> Side:
+def _baseline(options: QualityOptions, context: MeasureContext, contents: ImageSet | None) -> Side:
     assert context.folder is not None
     if context.baseline is None:
         raise MeasurementError("there is no baseline to compare with", fix="include it in this run")
@@ -124,7 +133,18 @@ def _baseline(options: QualityOptions, context: MeasureContext) -> Side:
             expected=f"{path}, which its own cell writes",
             fix="run it as well (without --only), or mend its failure",
         )
-    return Side(open_images(path, limit=options.reference_images), "outputs of the baseline")
+    return Side(
+        limited(named_after(open_images(path), contents), options.reference_images),
+        "outputs of the baseline",
+        kind="outputs of the baseline",
+    )
+
+
+def tell_left_out(what: str, images: ImageCollection, say: Callable[[str], None]) -> None:
+    """Says which files were passed over, the first few by name."""
+    if images.left_out:
+        more = f" and {len(images.left_out) - 3} more" if len(images.left_out) > 3 else ""
+        say(f"{what}: left out: {'; '.join(images.left_out[:3])}{more}")
 
 
 def outputs_file(folder: Path, cell_id: str, options: QualityOptions) -> Path:

@@ -10,6 +10,7 @@ from benchbench.measures.quality.images import (
     contents_of,
     count_of,
     made_from,
+    named_after,
     outputs_file,
     reference_of,
 )
@@ -32,9 +33,9 @@ def measure_quality(subject: Subject, options: QualityOptions, context: MeasureC
     assert context.folder is not None
     assert subject.cell is not None
     is_baseline = options.reference == BASELINE and context.baseline == subject.cell.id
-    # Opened first: whoever has nothing to be compared with need not be run.
-    reference = None if is_baseline else reference_of(options, context)
     contents = contents_of(subject, options, context)
+    # Opened first: whoever has nothing to be compared with need not be run.
+    reference = None if is_baseline else reference_of(options, context, contents)
     outputs = outputs_file(context.folder, subject.cell.id, options)
     write_outputs(
         subject,
@@ -50,7 +51,7 @@ def measure_quality(subject: Subject, options: QualityOptions, context: MeasureC
         found = evaluate(
             reference,
             Side(
-                open_images(outputs),
+                named_after(open_images(outputs), contents),
                 "outputs",
                 {"seed": options.seed, "truncation": options.truncation, "from": made_from(contents)},
             ),

@@ -82,6 +82,8 @@ class QualityOptions(Options):
         images: how many generated images; all contents, or as many as the reference has, unless said.
         reference_images: how many of the reference; all unless said.
         size: pixels that both sides must have; checked, never resized to.
+        tile: cuts outputs and reference into squares of this side, each an image of its own: texture is
+            judged, of few pictures. Intervals are then over tiles, and know nothing of other pictures.
         range: of the network's pixels, -1..1 (`signed`) or 0..1 (`unit`); an imported one must say it.
         seed: of everything drawn: latents, subsets, the bootstrap.
         truncation: latents are drawn from a normal cut off at this many deviations.
@@ -109,6 +111,7 @@ class QualityOptions(Options):
     images: Annotated[int, Field(ge=2)] | None = None
     reference_images: Annotated[int, Field(ge=2)] | None = None
     size: Annotated[int, Field(ge=8)] | None = None
+    tile: Annotated[int, Field(ge=8)] | None = None
     range: Literal["signed", "unit"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     truncation: Annotated[float, Field(gt=0)] | None = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchbench.core.contracts import ImageCollection
 from benchbench.core.errors import DataError
 from benchbench.core.features import Extractor
 from benchbench.core.measurement import Protocol
 from benchbench.core.model import JsonValue
+from benchbench.data.collection import ImageSequence
+from benchbench.data.tiles import Tiles
 from benchbench.measures.quality.options import QualityOptions
 
 PROTOCOL_NAME = "quality"
@@ -21,13 +23,26 @@ class Side:
 
     Attributes:
         images: N >= 2 of them.
-        what: for people: `test split`, `data/afhq/dog`.
+        what: for people: `test images`, `data/afhq/dog`.
+        kind: what a protocol calls it: `images` for somebody's own, whose path says nothing.
         settings: what decides which images these are, apart from their content: seed, truncation, labels.
     """
 
     images: ImageCollection
     what: str
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    kind: str = "images"
+
+
+def tiled(side: Side, tile: int | None) -> Side:
+    """The side's images cut into squares, as the options ask.
+
+    Raises:
+        DataError: an image is smaller than a tile.
+    """
+    if tile is None:
+        return side
+    return replace(side, images=ImageSequence(Tiles(side.images, tile), codecs=side.images.codecs))
 
 
 def declare(
@@ -52,12 +67,14 @@ def declare(
         "conversion": options.conversion.model_dump(mode="json"),
         **{f"generated_{key}": value for key, value in generated.settings.items()},
     }
+    if options.tile is not None:
+        settings["tile"] = options.tile
     if options.protocol is not None:
         settings["named"] = options.protocol
         settings["departures"] = list(options.departures)
     if reference is not None:
         settings |= {
-            "reference": reference.what,
+            "reference": reference.kind,
             "reference_count": len(reference.images),
             "reference_digest": reference.images.digest,
             "reference_codec": list(reference.images.codecs),

@@ -10,7 +10,15 @@ import numpy as np
 
 from benchbench.core.cell import Setting
 from benchbench.core.errors import StoreError
-from benchbench.core.measurement import CellResult, Direction, Failure, Measurement, ResultTable
+from benchbench.core.measurement import (
+    CellResult,
+    Direction,
+    Failure,
+    Measurement,
+    Protocol,
+    ResultTable,
+    Yardstick,
+)
 from benchbench.core.statistics import classify_outliers
 
 
@@ -58,7 +66,8 @@ class Estimate:
         interval: (low, high); over several seeds the hull of their intervals, which is never too narrow.
         quartiles: (25 %, 75 %) of all raw samples, where there are at least four.
         samples: how many raw samples; `outliers` of them lie beyond Tukey's fences, and count all the same.
-        protocols: hashes of the protocols behind it.
+        by_seed: (seed, protocol) of each figure behind it.
+        yardstick: the mean over seeds; None unless every figure has one, and its ratio likewise.
     """
 
     name: str
@@ -73,8 +82,26 @@ class Estimate:
     samples: int
     outliers: int
     flags: tuple[str, ...]
-    protocols: frozenset[str]
+    by_seed: tuple[tuple[int, Protocol], ...]
+    yardstick: Yardstick | None
     seeds: int
+
+    @property
+    def protocols(self) -> frozenset[str]:
+        """Hashes of the protocols behind it."""
+        return frozenset(protocol.hash for _, protocol in self.by_seed)
+
+    def is_comparable(self, other: Estimate) -> bool:
+        """Whether both were measured alike, seed by seed.
+
+        A protocol may hold what a seed decides (the reference, where it is what a baseline of that seed
+        made), so that the seeds of one line differ; two lines must agree at every seed that both have.
+        """
+        ours, theirs = dict(self.by_seed), dict(other.by_seed)
+        shared = ours.keys() & theirs.keys()
+        if not shared:
+            return self.protocols == other.protocols and len(self.protocols) == 1
+        return all(ours[seed].hash == theirs[seed].hash for seed in shared)
 
 
 def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
@@ -119,7 +146,9 @@ def reference_of(line: Line, lines: Iterable[Line]) -> Line | None:
 
 def estimate(results: Sequence[CellResult], name: str, setting: str | None = None) -> Estimate | None:
     """What `results` (one per seed) say of a measure; None where none of them has it."""
-    found = [each for each in (result.measurement(name, setting) for result in results) if each is not None]
+    measured = [(result.cell.seed, result.measurement(name, setting)) for result in results]
+    by_seed = [(seed, each) for seed, each in measured if each is not None]
+    found = [each for _, each in by_seed]
     if not found:
         return None
     first = found[0]
@@ -139,7 +168,8 @@ def estimate(results: Sequence[CellResult], name: str, setting: str | None = Non
         samples=int(samples.size),
         outliers=classify_outliers(samples).total if samples.size >= 4 else 0,
         flags=tuple(dict.fromkeys(flag for each in found for flag in each.flags)),
-        protocols=frozenset(each.protocol.hash for each in found),
+        by_seed=tuple((seed, each.protocol) for seed, each in by_seed),
+        yardstick=_mean_yardstick(found),
         seeds=len(found),
     )
 
@@ -166,3 +196,15 @@ def _hull(found: Sequence[Measurement]) -> tuple[float, float] | None:
     if len(intervals) < len(found):
         return None
     return min(each.low for each in intervals), max(each.high for each in intervals)
+
+
+def _mean_yardstick(found: Sequence[Measurement]) -> Yardstick | None:
+    sticks = [each.yardstick for each in found if each.yardstick is not None]
+    if len(sticks) < len(found):
+        return None
+    ratios = [each.ratio for each in sticks if each.ratio is not None]
+    return Yardstick(
+        value=statistics.fmean(each.value for each in sticks),
+        ratio=statistics.fmean(ratios) if len(ratios) == len(sticks) else None,
+        count=min(each.count for each in sticks),
+    )

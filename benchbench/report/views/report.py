@@ -19,15 +19,9 @@ from benchbench.report.views.provenance import (
     protocol_rows,
     run_view,
 )
+from benchbench.report.views.quality import QualityColumn, quality_columns
 from benchbench.report.views.structure import Replaced, StageCost, replaced_layers, stage_costs
-from benchbench.report.views.summary import (
-    QualityKey,
-    SummaryRow,
-    TimeKey,
-    quality_keys,
-    summary_rows,
-    time_keys,
-)
+from benchbench.report.views.summary import SummaryRow, TimeKey, summary_rows, time_keys
 from benchbench.report.views.tradeoff import GainRow, Tradeoff, gain_rows, tradeoffs
 from benchbench.report.views.training import CurvePanel, PictureGrid, curve_panels, picture_grids
 
@@ -39,7 +33,7 @@ class ReportView:
     suites: tuple[Suite, ...]
     lines: tuple[Line, ...]
     times: tuple[TimeKey, ...]
-    qualities: tuple[QualityKey, ...]
+    qualities: tuple[QualityColumn, ...]
     summary: tuple[SummaryRow, ...]
     paper: tuple[PaperRow, ...]
     tradeoffs: tuple[Tradeoff, ...]
@@ -61,7 +55,7 @@ def view_report(tables: Sequence[ResultTable]) -> ReportView:
         StoreError: no table was given.
     """
     lines = group_lines(tables)
-    times, qualities, summary = time_keys(lines), quality_keys(lines), summary_rows(lines)
+    times, qualities, summary = time_keys(lines), quality_columns(lines), summary_rows(lines)
     return ReportView(
         suites=tuple(table.suite for table in tables),
         lines=lines,
@@ -69,7 +63,7 @@ def view_report(tables: Sequence[ResultTable]) -> ReportView:
         qualities=qualities,
         summary=summary,
         paper=paper_rows(tables, lines),
-        tradeoffs=tradeoffs(lines, times, qualities),
+        tradeoffs=tradeoffs(lines, times, [each.key for each in qualities]),
         gains=gain_rows(summary),
         curves=curve_panels(lines),
         pictures=picture_grids(tables, lines),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Literal
 
-from benchbench.core.measurement import CellResult, Failure, Measurement
-from benchbench.core.paired_means import MeanRatio, ratio_of_means
+from benchbench.core.measurement import CellResult, Failure
+from benchbench.core.paired_means import MeanRatio
 from benchbench.report.views.lines import Estimate, Line, estimate, reference_of, settings_of
-from benchbench.report.views.vocabulary import is_quality
+from benchbench.report.views.quality import quality_keys, quality_ratio
 
 LATENCIES = {"latency": "speedup", "device_latency": "device_speedup"}
 CONTROLS = {"latency": "aa_control", "device_latency": "device_aa_control"}
@@ -20,14 +18,6 @@ CONTROLS = {"latency": "aa_control", "device_latency": "device_aa_control"}
 @dataclass(frozen=True, slots=True)
 class TimeKey:
     """One way of timing: `latency` or `device_latency`, at one setting."""
-
-    name: str
-    setting: str
-
-
-@dataclass(frozen=True, slots=True)
-class QualityKey:
-    """One quality measure at one setting."""
 
     name: str
     setting: str
@@ -99,18 +89,6 @@ def time_keys(lines: Sequence[Line]) -> tuple[TimeKey, ...]:
     return tuple(TimeKey(name, setting) for name in LATENCIES for setting in settings_of(lines, name))
 
 
-def quality_keys(lines: Sequence[Line]) -> tuple[QualityKey, ...]:
-    """Every quality measure that any line has, the perceptual loss first."""
-    keys = dict.fromkeys(
-        QualityKey(each.name, each.setting)
-        for line in lines
-        for result in line.results
-        for each in result.measurements
-        if is_quality(each.name, each.unit)
-    )
-    return tuple(sorted(keys, key=lambda key: key.name != "perceptual_loss"))
-
-
 def summary_rows(lines: Sequence[Line]) -> tuple[SummaryRow, ...]:
     """A row per line, and below it one per seed where it has several."""
     rows: list[SummaryRow] = []
@@ -149,7 +127,7 @@ def _row(
         total_parameters=estimate(results, "total_parameters"),
         times=tuple(_times(line, results, key, lines) for key in time_keys(lines)),
         qualities=tuple(estimate(results, key.name, key.setting) for key in quality_keys(lines)),
-        quality_ratios=tuple(_quality_ratio(line, results, key, reference) for key in quality_keys(lines)),
+        quality_ratios=tuple(quality_ratio(line, results, key, reference) for key in quality_keys(lines)),
         training_time=estimate(results, "training_time"),
         failure=next((failure for failure in failures if failure is not None), None) if nothing else None,
     )
@@ -170,32 +148,6 @@ def _times(line: Line, results: Sequence[CellResult], key: TimeKey, lines: Seque
         roof_share=achieved / roof.value if achieved and roof and roof.value > 0 else None,
         cold_start_s=cold.value if cold else None,
     )
-
-
-def _quality_ratio(
-    line: Line, results: Sequence[CellResult], key: QualityKey, reference: Line | None
-) -> MeanRatio | None:
-    if reference is None or line.is_baseline:
-        return None
-    seeds = {result.cell.seed for result in results}
-    others = [result for result in reference.results if result.cell.seed in seeds]
-    ours, theirs = ([each.measurement(key.name, key.setting) for each in side] for side in (results, others))
-    found = [each for each in (*ours, *theirs) if each is not None]
-    if len(found) < len(results) + len(others) or len({each.protocol.hash for each in found}) != 1:
-        return None
-    if not all(_is_mean_of_samples(each) for each in found):
-        return None
-    flat = [
-        [value for each in side if each for chunk in each.samples for value in chunk]
-        for side in (ours, theirs)
-    ]
-    return ratio_of_means(flat[0], flat[1])
-
-
-def _is_mean_of_samples(figure: Measurement) -> bool:
-    # A score of a whole set of images (FID) has no samples to pair.
-    samples = [value for chunk in figure.samples for value in chunk]
-    return bool(samples) and math.isclose(fmean(samples), figure.value, rel_tol=1e-6)
 
 
 def _of_run(line: Line, lines: Sequence[Line], name: str, setting: str) -> Estimate | None:

@@ -39,6 +39,19 @@ _TITLES = {
     "perceptual_loss": "loss",
     "content_loss": "content loss, weighted",
     "style_loss": "style loss, weighted",
+    "fid": "FID",
+    "clean_fid": "clean-FID",
+    "kid": "KID",
+    "clean_kid": "clean-KID",
+    "fd": "FD",
+    "kd": "KD",
+    "kd_subsets": "KD over subsets",
+    "lpips": "LPIPS",
+    "lpips_diversity": "LPIPS diversity",
+    "l1": "L1",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "miou": "mIoU",
     "peak_resident": "peak memory",
     "train/loss": "training loss",
     "validation/loss": "validation loss",
@@ -59,9 +72,20 @@ NOISY = "the A/A control does not hold 1 (two identical models were told apart: 
 
 
 def title(name: str) -> str:
-    """A measurement's or a curve's name for people."""
+    """A measurement's or a curve's name for people: `fd[rand-conv-128]` -> `FD [rand-conv-128]`."""
     known = _TITLES.get(name)
-    return known if known is not None else re.sub(r"[_/]+", " ", name)
+    if known is not None:
+        return known
+    # What stands in brackets is somebody's own name, and stays as it is.
+    made = re.fullmatch(r"([^\[\]]+)\[(.+)\]", name)
+    return f"{title(made[1])} [{made[2]}]" if made else re.sub(r"[_/]+", " ", name)
+
+
+def failed_title(of: str) -> str:
+    """What a failure is of, for people: `quality: clean_fid` -> `quality: clean-FID`."""
+    if of == "cell":
+        return "the whole cell"
+    return ": ".join(title(part) for part in of.split(": "))
 
 
 def is_quality(name: str, unit: str) -> bool:

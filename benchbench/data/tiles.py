@@ -1,0 +1,47 @@
+"""Images cut into squares, each of them an image of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from benchbench.core.contracts import ImageSet
+from benchbench.core.errors import DataError
+
+
+class Tiles:
+    """Squares of `side` pixels that cover each image from its middle, without overlap; the rest is left out.
+
+    Args:
+        images: `[i]` is uint8 [3, H, W].
+        side: of the squares, pixels.
+
+    Raises:
+        DataError: an image is smaller than a tile.
+    """
+
+    def __init__(self, images: ImageSet, side: int) -> None:
+        self._images, self._side = images, side
+        self._places: list[tuple[int, int, int]] = []
+        names = []
+        for index in range(len(images)):
+            height, width = images[index].shape[-2:]
+            if min(height, width) < side:
+                raise DataError(
+                    f"{images.names[index]} is {width} x {height} pixels, and a tile {side} x {side}",
+                    expected="images no smaller than a tile",
+                )
+            for row in range(height // side):
+                for column in range(width // side):
+                    top, left = (height % side) // 2 + row * side, (width % side) // 2 + column * side
+                    self._places.append((index, top, left))
+                    names.append(f"{images.names[index]}-{top}-{left}")
+        self.names: Sequence[str] = tuple(names)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        index, top, left = self._places[number]
+        return self._images[index][:, top : top + self._side, left : left + self._side].contiguous()
