@@ -304,7 +304,7 @@ def test_every_kind_of_this_package_is_listed(kind: str, shown: Shown) -> None:
     assert all(entry["summary"] for entry in entries)
 
 
-@pytest.mark.parametrize("kind", ["features", "backends", "executors"])
+@pytest.mark.parametrize("kind", ["backends", "executors"])
 def test_a_kind_without_entries_says_how_to_add_one(kind: str, shown: Shown) -> None:
     assert main(["list", kind]) == 0
     assert f"'benchbench.{kind}'" in shown()[0]

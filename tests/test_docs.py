@@ -15,7 +15,7 @@ from benchbench.cli.parser import parse_arguments
 from benchbench.core.expand import expand
 from benchbench.core.model import parse_options
 from benchbench.core.registry import ARCHITECTURES, MEASURES, REPLACEMENTS, SOURCES
-from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec, Variant
+from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec, MeasureSpec, Variant
 from benchbench.core.suite_file import load_suite, load_suites
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,10 @@ def test_yaml_is_valid_and_whole_suites_load(fence: Fence, tmp_path: Path) -> No
     elif "data" in declared:
         data = DataSpec.model_validate(declared["data"])
         parse_options("data source", data.source, SOURCES.load(data.source).options, data.options)
+    elif "measure" in declared:
+        for measure in declared["measure"]:
+            spec = MeasureSpec.model_validate(measure)
+            parse_options("measure", spec.name, MEASURES.load(spec.name).options, spec.options)
     elif "variants" in declared:
         for variant in declared["variants"].values():
             Variant.model_validate(variant)

@@ -19,7 +19,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import skip_init
 
 from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import FeatureError
@@ -82,9 +81,12 @@ class Encoder(nn.Module):
         super().__init__()
         inputs = (3, *_CHANNELS[:-1])
         self.layers = nn.ModuleList(
-            skip_init(nn.Conv2d, ins, outs, 3, stride=2, padding=1) for ins, outs in zip(inputs, _CHANNELS, strict=True)
+            nn.Conv2d(ins, outs, 3, stride=2, padding=1, device="meta")
+            for ins, outs in zip(inputs, _CHANNELS, strict=True)
         )
-        self.last = skip_init(nn.Linear, 2 * sum(_CHANNELS), dimensions)
+        self.last = nn.Linear(2 * sum(_CHANNELS), dimensions, device="meta")
+        # Whoever makes one draws or loads its weights; torch's own generator is left alone.
+        self.to_empty(device="cpu")
         self.register_buffer("centre", torch.zeros(dimensions))
         self.register_buffer("scale", torch.ones(dimensions))
 
@@ -122,7 +124,10 @@ def train_encoder(pictures: Tensor, options: LocalEncoderOptions) -> Encoder:
 def _train(pictures: Tensor, options: LocalEncoderOptions) -> Encoder:
     generator = torch.Generator().manual_seed(options.seed)
     encoder = Encoder(options.dimensions)
-    projection = nn.Sequential(nn.LeakyReLU(0.1), skip_init(nn.Linear, options.dimensions, options.dimensions))
+    projection = nn.Sequential(
+        nn.LeakyReLU(0.1),
+        nn.Linear(options.dimensions, options.dimensions, device="meta").to_empty(device="cpu"),
+    )
     for module in (*encoder.modules(), *projection.modules()):
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             _draw(module, generator)

@@ -17,7 +17,6 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils import skip_init
 
 from benchbench.core.features import Extracted, Extractor, FeatureContext, Features
 from benchbench.core.model import OneOrMore, Options
@@ -103,7 +102,8 @@ class RandomFilters(nn.Module):
 
         self.layers = nn.ModuleList()
         for level in range(LEVELS):
-            layer = skip_init(nn.Conv2d, channels if level else 3, channels, 3)
+            # Torch's own generator is left alone.
+            layer = nn.Conv2d(channels if level else 3, channels, 3, device="meta").to_empty(device="cpu")
             weight = drawn(*layer.weight.shape)
             if level == 0:
                 edges = weight[math.ceil(channels / 4) :]

@@ -19,12 +19,13 @@ Mark = Literal["", "good", "bad", "quiet"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One place in a table: a main text, a smaller one below it, and the numbers of its footnotes."""
+    """One place in a table: a main text, smaller ones below it, and the numbers of its footnotes."""
 
     text: str
     detail: str = ""
     notes: tuple[int, ...] = ()
     mark: Mark = ""
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's title, with its unit, a smaller line below it, and whether numbers stand in it."""
+    """A column's title with its unit, a smaller line below it, its footnotes, and whether it holds numbers."""
 
     title: str
     is_number: bool = True
     detail: str = ""
+    notes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table. `notes` are (number, text) of the footnotes that its items point at."""
+    """A table. `notes` are (number, text) of the footnotes that its columns and items point at."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -154,7 +156,8 @@ class Notes:
             self._numbers.setdefault(text, len(self._numbers) + 1)
         return tuple(sorted({self._numbers[text] for text in texts}))
 
-    def used_in(self, rows: tuple[Row, ...]) -> tuple[tuple[int, str], ...]:
-        """Number and text of each footnote that `rows` point at."""
+    def used_in(self, rows: tuple[Row, ...], columns: tuple[Column, ...] = ()) -> tuple[tuple[int, str], ...]:
+        """Number and text of each footnote that `rows` and `columns` point at."""
         used = {number for row in rows for item in row.items for number in item.notes}
+        used |= {number for column in columns for number in column.notes}
         return tuple((number, text) for text, number in self._numbers.items() if number in used)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from benchbench.core.units import significant
 from benchbench.report.answer import describe_failure
 from benchbench.report.document import Column, Grid, Item, Mark, Notes, Row
+from benchbench.report.quality_grids import main_quality
 from benchbench.report.text import (
     MISSING,
     choose_scale,
@@ -21,7 +22,7 @@ from benchbench.report.views.lines import Estimate
 from benchbench.report.views.paper import PaperRow, Verdict
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.summary import SummaryRow, TimeFigures, TimeKey
-from benchbench.report.views.vocabulary import NOISY, explain_flag, title
+from benchbench.report.views.vocabulary import NOISY, explain_flag, failed_title, title
 
 Make = Callable[[SummaryRow], Item]
 # More ways of timing than this stand in the latency table only; a wider table is not read.
@@ -74,18 +75,12 @@ def summary_grid(view: ReportView, notes: Notes) -> Grid:
         )
     for position, key in enumerate(view.times[:SHOWN_TIMES]):
         columns += _time_columns(view, position, key, notes)
-    for position, quality in enumerate(view.qualities):
-        column = Column(title(quality.name), detail=quality.setting)
-        columns.append((column, lambda row, at=position: _figure(row.qualities[at], notes)))  # type: ignore[misc]
+    columns += main_quality(view, notes)
     if any(row.training_time for row in view.summary):
         columns.append((Column("training"), _training))
     rows = tuple(_summary_row(row, columns, notes) for row in view.summary)
-    return Grid(
-        "Cost, time and quality",
-        (Column("variant", is_number=False), *(column for column, _ in columns)),
-        rows,
-        notes.used_in(rows),
-    )
+    titles = (Column("variant", is_number=False), *(column for column, _ in columns))
+    return Grid("Cost, time and quality", titles, rows, notes.used_in(rows, titles))
 
 
 def timing_grid(view: ReportView, notes: Notes) -> Grid:
@@ -166,7 +161,7 @@ def _ours(ours: Estimate | None) -> Item:
 def _summary_row(row: SummaryRow, columns: Sequence[tuple[Column, Make]], notes: Notes) -> Row:
     reason = f"not measured: {describe_failure(row.failure)}" if row.failure else ""
     partly = [
-        f"{row.label}: {describe_failure(each)}"
+        f"{row.label if each.of == 'cell' else failed_title(each.of)}: {describe_failure(each)}"
         for result in row.line.results
         for each in result.failures
         # What this machine cannot measure is told once, under failures and skips.
@@ -263,16 +258,6 @@ def _achieved(time: TimeFigures, factor: float) -> Item:
         return _NONE
     share = f"{percent(time.roof_share)} of roof" if time.roof_share is not None else ""
     return Item(significant(time.achieved / factor), share)
-
-
-def _figure(figure: Estimate | None, notes: Notes) -> Item:
-    if figure is None:
-        return _NONE
-    text = significant(figure.value)
-    if figure.sd:
-        text += f" ± {significant(figure.sd, 2)}"
-    detail = span(figure.interval) if figure.interval else ""
-    return Item(text, detail, notes.number(*map(explain_flag, figure.flags)))
 
 
 def _training(row: SummaryRow) -> Item:

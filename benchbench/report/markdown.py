@@ -99,7 +99,7 @@ def _fold(title: str, lines: list[str]) -> Iterator[str]:
 
 
 def _grid(grid: Grid) -> Iterator[str]:
-    yield f"| {' | '.join(_item(Item(column.title, column.detail)) for column in grid.columns)} |"
+    yield f"| {' | '.join(_item(Item(column.title, column.detail, column.notes)) for column in grid.columns)} |"
     yield f"|{'|'.join('---:' if column.is_number else '---' for column in grid.columns)}|"
     for row in grid.rows:
         yield f"| {' | '.join(_items(row, len(grid.columns)))} |"
@@ -120,7 +120,7 @@ def _items(row: Row, width: int) -> Iterator[str]:
 
 
 def _item(item: Item) -> str:
-    detail = f"<br>{escape(item.detail)}" if item.detail else ""
+    detail = "".join(f"<br>{escape(text)}" for text in (item.detail, item.more) if text)
     notes = f"<sup>{','.join(map(str, item.notes))}</sup>" if item.notes else ""
     return f"{escape(item.text)}{notes}{detail}"
 

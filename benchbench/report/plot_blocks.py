@@ -190,9 +190,14 @@ def _tradeoff_plot(tradeoff: Tradeoff) -> Plot:
     front = ", ".join(point.label for point in tradeoff.points if point.on_front)
     corner = "lower left" if y.direction == "lower" else "upper left"
     said = f"{title(x.name)}{where} against {title(y.name)}"
+    caption = f"{said[0].upper()}{said[1:]}: {corner} is better."
+    if tradeoff.is_distance:
+        caption += " A distance from the baseline's outputs, so that the baseline has no point."
+    if tradeoff.part:
+        caption += " Only variants whose quality was measured alike are in one plot."
     return Plot(
-        name=file_stem(x.name, "against", y.name),
-        caption=f"{said[0].upper()}{said[1:]}: {corner} is better.",
+        name=file_stem(x.name, "against", y.name, *([str(tradeoff.part)] if tradeoff.part else [])),
+        caption=caption,
         alt=f"{said} of {len(tradeoff.points)} variants; on the Pareto front: {front}",
         draw=_drawing("draw_tradeoff", tradeoff),
         table=Grid("Data", columns, rows),

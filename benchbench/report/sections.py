@@ -24,11 +24,12 @@ from benchbench.report.document import (
 )
 from benchbench.report.grids import SHOWN_TIMES, paper_grid, summary_grid, timing_grid
 from benchbench.report.plot_blocks import curve_plots, gain_plots, stage_plots, tradeoff_plots
+from benchbench.report.quality_grids import further_quality, quality_detail
 from benchbench.report.text import duration, percent, span
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.structure import Replaced
 from benchbench.report.views.training import CurvePanel, PictureGrid
-from benchbench.report.views.vocabulary import title
+from benchbench.report.views.vocabulary import failed_title, title
 
 
 def compose(view: ReportView) -> Document:
@@ -91,11 +92,15 @@ def _training(panels: Sequence[CurvePanel]) -> tuple[Block, ...]:
 
 def _tables(view: ReportView, notes: Notes) -> tuple[Block, ...]:
     blocks: list[Block] = [summary_grid(view, notes)]
+    if (further := further_quality(view, notes)) is not None:
+        blocks.append(further)
     if view.paper:
         blocks.append(paper_grid(view.paper, notes))
     if view.times:
         grid = timing_grid(view, notes)
         blocks.append(grid if len(view.times) > SHOWN_TIMES else Fold(grid.caption, (grid,)))
+    if (detail := quality_detail(view, notes)) is not None:
+        blocks.append(Fold(detail.caption, (detail,)))
     return tuple(blocks)
 
 
@@ -164,7 +169,7 @@ def _failures(view: ReportView) -> Block:
         Row(
             (
                 Item(row.label),
-                Item("the whole cell" if row.failure.of == "cell" else title(row.failure.of)),
+                Item(failed_title(row.failure.of)),
                 Item(describe_failure(row.failure)),
                 Item(row.failure.fix or ""),
             )

@@ -115,7 +115,9 @@ def test_training_learns(place: Workplace):
 
     def told_apart(made: Extractor) -> float:
         """How near the crops of one picture are, beside those of others."""
-        corners = [made.run(pictures[:, :, y : y + 24, x : x + 24]).features[:, 0] for y, x in ((0, 0), (8, 8))]
+        corners = [
+            made.run(pictures[:, :, y : y + 24, x : x + 24]).features[:, 0] for y, x in ((0, 0), (8, 8))
+        ]
         return float(contrastive_loss(torch.cat(corners)))
 
     assert told_apart(place.load(steps=60)) < told_apart(place.load(steps=1)) - 0.1

@@ -100,3 +100,14 @@ def test_every_damage_at_the_declared_number_of_images(
     extractor = script.load(name, options, training, tmp_path)
     for row in script.sensitivity(extractor, photos, count=count):
         assert row.monotone, row
+
+
+@pytest.mark.slow
+def test_with_fewer_images_than_dimensions_it_misleads(
+    script: ModuleType, photos: list[torch.Tensor], tmp_path: Path
+):
+    # Why the measure refuses N < D: at 64 images, noise and missing photographs come nearer than real ones.
+    extractor = script.load("rand_conv", {}, script.Crops(torch.zeros(0)), tmp_path)
+    assert extractor.fewest_images > 64
+    rows = script.sensitivity(extractor, photos, count=64, damages=("noise", "dropping"))
+    assert not all(row.monotone for row in rows)

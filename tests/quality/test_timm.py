@@ -90,7 +90,9 @@ def clip_state() -> State:
         shapes |= {f"visual.{name}.weight": (WIDTH,), f"visual.{name}.bias": (WIDTH,)}
     for block in range(DEPTH):
         at = f"visual.transformer.resblocks.{block}"
-        shapes |= {f"{at}.{name}": (WIDTH,) for name in ("ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias")}
+        shapes |= {
+            f"{at}.{name}": (WIDTH,) for name in ("ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias")
+        }
         shapes |= {
             f"{at}.attn.in_proj_weight": (3 * WIDTH, WIDTH),
             f"{at}.attn.in_proj_bias": (3 * WIDTH,),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -148,9 +147,7 @@ def test_clip_standardises_bytes(timm: list[str], clip_file: Path, monkeypatch: 
 
 def test_unit_length_is_told_in_the_label(timm: list[str], clip_file: Path, monkeypatch: pytest.MonkeyPatch):
     tiny_clip(monkeypatch, clip_file, sha256=sha256_of(clip_file))
-    made = load_features(
-        "clip", {"weights": str(clip_file), "length": "unit"}, context(clip_file.parent)
-    )
+    made = load_features("clip", {"weights": str(clip_file), "length": "unit"}, context(clip_file.parent))
     assert made.label == "clip-vit-b-32-unit"
     assert made.settings["length"] == "unit"
     assert torch.allclose(made.run(torch.zeros(2, 3, 28, 28)).features.norm(dim=-1), torch.tensor(1.0))
@@ -241,7 +238,9 @@ def load_dinov2(folder: Path, monkeypatch: pytest.MonkeyPatch, state: dict[str, 
         dinov2.MODEL,
         side=28,
         dimensions=3,
-        file=PinnedFile(what="DINOv2 (tiny)", name=path.name, url="https://example.org", sha256=sha256_of(path)),
+        file=PinnedFile(
+            what="DINOv2 (tiny)", name=path.name, url="https://example.org", sha256=sha256_of(path)
+        ),
         arguments={"img_size": 28, "num_classes": 3},
     )
     monkeypatch.setattr(dinov2, "MODEL", kind)
@@ -293,7 +292,6 @@ def test_features_of_another_shape_are_refused(
     tmp_path: Path, timm: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     made = load_dinov2(tmp_path, monkeypatch, dinov2_state())
-    whole: Callable[[FakeTransformer, Tensor], Tensor] = lambda self, images: images
-    monkeypatch.setattr(FakeTransformer, "forward", whole)
+    monkeypatch.setattr(FakeTransformer, "forward", lambda self, images: images)
     with pytest.raises(FeatureError, match=r"shape \[1, 3, 28, 28\]"):
         made.run(torch.zeros(1, 3, 28, 28))

@@ -140,6 +140,7 @@ def test_everything_is_examined(quiet_machine: list[float]) -> None:
         "gpu",
         "threads",
         "weights",
+        "metrics",
         "noise",
         "disk",
         "lock",

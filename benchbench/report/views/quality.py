@@ -113,7 +113,7 @@ def quality_columns(lines: Sequence[Line]) -> tuple[QualityColumn, ...]:
 def quality_ratio(
     line: Line, results: Sequence[CellResult], key: QualityKey, reference: Line | None
 ) -> MeanRatio | None:
-    """line / baseline, paired image by image; None where the two do not pair up, or were made otherwise."""
+    """Line / baseline, paired image by image; None where the two do not pair up, or were made otherwise."""
     if reference is None or line.is_baseline:
         return None
     seeds = {result.cell.seed for result in results}

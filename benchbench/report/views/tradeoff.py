@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from benchbench.core.measurement import Direction
 from benchbench.report.views.lines import Estimate, Line, estimate
-from benchbench.report.views.summary import QualityKey, SummaryRow, TimeKey
+from benchbench.report.views.quality import BASELINE_OUTPUTS, QualityKey
+from benchbench.report.views.summary import SummaryRow, TimeKey
+from benchbench.report.views.vocabulary import is_quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,18 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Tradeoff:
-    """One plot: a cost on x (lower is better) against y."""
+    """One plot: a cost on x (lower is better) against y.
+
+    Attributes:
+        part: 1, 2, ... where figures were made in several ways, and each way has a plot; else 0.
+        is_distance: whether y is a distance from the baseline, which so has no point.
+    """
 
     x: Axis
     y: Axis
     points: tuple[TradePoint, ...]
+    part: int = 0
+    is_distance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +70,17 @@ class GainRow:
 def tradeoffs(
     lines: Sequence[Line], times: Sequence[TimeKey], qualities: Sequence[QualityKey]
 ) -> tuple[Tradeoff, ...]:
-    """Latency, MACs and parameters against the first quality; without one, latency against MACs."""
+    """Latency, MACs and parameters against the first quality; without one, latency against MACs.
+
+    Lines whose quality was measured in different ways are never in one plot.
+    """
     costs = [("latency", times[0].setting)] if times and times[0].name == "latency" else []
     costs += [("macs", ""), ("parameters", "")]
     if qualities:
         pairs = [(cost, (qualities[0].name, qualities[0].setting)) for cost in costs]
     else:
         pairs = [(costs[1], costs[0])] if len(costs) == 3 else []
-    built = [_tradeoff(lines, x, y) for x, y in pairs]
-    return tuple(each for each in built if each is not None)
+    return tuple(each for x, y in pairs for each in _tradeoffs(lines, x, y))
 
 
 def gain_rows(rows: Sequence[SummaryRow]) -> tuple[GainRow, ...]:
@@ -117,28 +128,54 @@ def pareto_front(points: Sequence[TradePoint], *, y_direction: Direction) -> tup
     return tuple(replace(point, on_front=not beaten(point)) for point in points)
 
 
-def _tradeoff(lines: Sequence[Line], x: tuple[str, str], y: tuple[str, str]) -> Tradeoff | None:
-    points, axes = [], None
+def _tradeoffs(lines: Sequence[Line], x: tuple[str, str], y: tuple[str, str]) -> tuple[Tradeoff, ...]:
+    parts: list[list[tuple[Line, Estimate, Estimate]]] = []
     for line in lines:
         cost = estimate(line.results, x[0], x[1] or None)
         quality = estimate(line.results, y[0], y[1] or None)
         if cost is None or quality is None:
             continue
-        axes = axes or (_axis(cost), _axis(quality))
-        points.append(
-            TradePoint(
-                label=line.label,
-                colour=line.colour,
-                is_baseline=line.is_baseline,
-                x=cost.value,
-                x_interval=cost.interval or cost.quartiles,
-                y=quality.value,
-                y_interval=quality.interval,
-            )
+        # Latency has a protocol of its own; only figures of quality are refused one another here.
+        alike = (
+            part
+            for part in parts
+            if not is_quality(quality.name, quality.unit)
+            or all(quality.is_comparable(other) for _, _, other in part)
         )
-    if axes is None:
-        return None
-    return Tradeoff(axes[0], axes[1], pareto_front(points, y_direction=axes[1].direction))
+        place = next(alike, None)
+        if place is None:
+            parts.append(place := [])
+        place.append((line, cost, quality))
+    # A point that may not be compared with any other shows nothing.
+    shown = [part for part in parts if len(part) > 1] if len(parts) > 1 else parts
+    return tuple(
+        _tradeoff(part, part=number if len(shown) > 1 else 0) for number, part in enumerate(shown, start=1)
+    )
+
+
+def _tradeoff(found: Sequence[tuple[Line, Estimate, Estimate]], *, part: int) -> Tradeoff:
+    points = [
+        TradePoint(
+            label=line.label,
+            colour=line.colour,
+            is_baseline=line.is_baseline,
+            x=cost.value,
+            x_interval=cost.interval or cost.quartiles,
+            y=quality.value,
+            y_interval=quality.interval,
+        )
+        for line, cost, quality in found
+    ]
+    _, cost, quality = found[0]
+    return Tradeoff(
+        _axis(cost),
+        _axis(quality),
+        pareto_front(points, y_direction=quality.direction),
+        part=part,
+        is_distance=any(
+            protocol.settings.get("reference") == BASELINE_OUTPUTS for _, protocol in quality.by_seed
+        ),
+    )
 
 
 def _axis(figure: Estimate) -> Axis:

@@ -1,0 +1,136 @@
+"""Quality in tables: columns whose titles say what was measured, and every figure in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from benchbench.core.units import significant
+from benchbench.report.document import Column, Grid, Item, Notes, Row
+from benchbench.report.quality_words import (
+    column_notes,
+    column_title,
+    counts_text,
+    odd_note,
+    own_flags,
+    ratio_text,
+)
+from benchbench.report.text import MISSING, span
+from benchbench.report.views.lines import Estimate
+from benchbench.report.views.quality import QualityColumn, main_keys
+from benchbench.report.views.report import ReportView
+from benchbench.report.views.summary import SummaryRow
+from benchbench.report.views.vocabulary import explain_flag, title
+
+Make = Callable[[SummaryRow], Item]
+REFERENCE = Item("reference", mark="quiet")
+
+
+def main_quality(view: ReportView, notes: Notes) -> list[tuple[Column, Make]]:
+    """The columns of quality that stand in the main table."""
+    chosen = main_keys([column.key for column in view.qualities])
+    return [_column(view, at, notes) for at, each in enumerate(view.qualities) if each.key in chosen]
+
+
+def further_quality(view: ReportView, notes: Notes) -> Grid | None:
+    """The other columns of quality in a table of their own; None where all of them are in the main table."""
+    chosen = main_keys([column.key for column in view.qualities])
+    made = [_column(view, at, notes) for at, each in enumerate(view.qualities) if each.key not in chosen]
+    if not made:
+        return None
+    rows = tuple(
+        Row(
+            (Item(row.label), *(make(row) for _, make in made)),
+            level="seed" if row.level == "seed" else "baseline" if row.is_baseline else "line",
+        )
+        for row in view.summary
+        if row.failure is None
+    )
+    columns = (Column("variant", is_number=False), *(column for column, _ in made))
+    return Grid("Further quality figures", columns, rows, notes.used_in(rows, columns))
+
+
+def quality_detail(view: ReportView, notes: Notes) -> Grid | None:
+    """A row per line and figure of the quality measure, with what no column has room for."""
+    found = [
+        (row, column, figure)
+        for row in view.summary
+        for column, figure in zip(view.qualities, row.qualities, strict=True)
+        if figure is not None and column.is_declared and (row.level == "line" or len(row.line.results) > 1)
+    ]
+    if not found:
+        return None
+    rows = tuple(
+        Row(
+            (
+                Item(row.label),
+                Item(title(figure.name), figure.setting),
+                Item(
+                    significant(figure.value, 4), span(figure.interval) if figure.interval else "no interval"
+                ),
+                Item(_distinct(counts_text(protocol) for _, protocol in figure.by_seed)),
+                *_stick(figure),
+                Item("; ".join(own_flags(map(explain_flag, figure.flags), column))),
+            ),
+            level="seed" if row.level == "seed" else "baseline" if row.is_baseline else "line",
+        )
+        for row, column, figure in found
+    )
+    columns = (
+        Column("variant", is_number=False),
+        Column("measure", is_number=False),
+        Column("figure [95 %]"),
+        Column("N", detail="generated against reference"),
+        Column("real against real", detail="halves of the reference"),
+        Column("ratio", detail="at that N"),
+        Column("remarks", is_number=False),
+    )
+    return Grid("Quality in detail", columns, rows, notes.used_in(rows, columns))
+
+
+def _column(view: ReportView, position: int, notes: Notes) -> tuple[Column, Make]:
+    column = view.qualities[position]
+    made = Column(
+        column_title(column),
+        detail=column.key.setting,
+        notes=notes.number(*column_notes(column)),
+    )
+    return made, lambda row: _figure(row, row.qualities[position], column, notes)
+
+
+def _figure(row: SummaryRow, figure: Estimate | None, column: QualityColumn, notes: Notes) -> Item:
+    if figure is None:
+        return REFERENCE if is_reference(row, column) else Item(MISSING)
+    text = significant(figure.value)
+    if figure.sd:
+        text += f" ± {significant(figure.sd, 2)}"
+    flags = () if column.is_declared else tuple(map(explain_flag, figure.flags))
+    numbers = notes.number(*flags, *_odd(row, figure, column))
+    stick = ratio_text(figure.yardstick, figure.by_seed[0][1]) if figure.yardstick else ""
+    return Item(text, span(figure.interval) if figure.interval else "", numbers, more=stick)
+
+
+def is_reference(row: SummaryRow, column: QualityColumn) -> bool:
+    """Whether the row has no figure because it is what the others are compared with."""
+    broken = any(
+        failure.of == "cell" or failure.of.startswith("quality")
+        for result in row.line.results
+        for failure in result.failures
+    )
+    return row.is_baseline and row.line.compared_with in column.against_baseline and not broken
+
+
+def _odd(row: SummaryRow, figure: Estimate, column: QualityColumn) -> list[str]:
+    found = (column.odd.get((row.line.compared_with, seed, row.line.label)) for seed, _ in figure.by_seed)
+    return list(dict.fromkeys(odd_note(column, each) for each in found if each))
+
+
+def _stick(figure: Estimate) -> Sequence[Item]:
+    stick = figure.yardstick
+    if stick is None:
+        return Item(MISSING), Item(MISSING)
+    ratio = Item(f"{significant(stick.ratio)}x") if stick.ratio is not None else Item("none", "not above 0")
+    return Item(significant(stick.value), f"N = {stick.count:,} each"), ratio
+
+
+def _distinct(texts: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(texts))

@@ -1,0 +1,188 @@
+"""What must be said beside a quality figure, so that it is not taken for another one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from benchbench.core.measurement import Protocol, Yardstick
+from benchbench.core.model import JsonValue
+from benchbench.core.units import significant
+from benchbench.report.text import choose_scale, heading
+from benchbench.report.views.quality import BASELINE_OUTPUTS, Difference, QualityColumn
+from benchbench.report.views.vocabulary import explain_flag, title
+
+_LONGEST_VALUE = 24
+_MOST_DIFFERENCES = 8
+_ABROAD = "not comparable to the literature"
+# What the reader is told in other words, or not at all where a table has it.
+_TOLD_ELSEWHERE = (_ABROAD, "mean of ")
+
+
+def column_title(column: QualityColumn) -> str:
+    """`FD [rand-conv-128] ↓`, `PSNR, dB ↑`."""
+    _, unit = choose_scale([], column.unit)
+    return f"{heading(title(column.key.name), unit)} {'↓' if column.direction == 'lower' else '↑'}"
+
+
+def stick_name(protocol: Protocol) -> str:
+    """What real against real is called where the reference may be the baseline's outputs."""
+    return "half-vs-half" if protocol.settings.get("reference") == BASELINE_OUTPUTS else "real-vs-real"
+
+
+def ratio_text(stick: Yardstick, protocol: Protocol) -> str:
+    """`4.25x real-vs-real`; why there is none where there is none."""
+    name = stick_name(protocol)
+    return f"{name} not above 0" if stick.ratio is None else f"{significant(stick.ratio)}x {name}"
+
+
+def column_notes(column: QualityColumn) -> tuple[str, ...]:
+    """The footnotes of a column's title: what was compared with what, then what is this measure's own."""
+    if not column.is_declared:
+        return tuple(text for text in (_comparability(column),) if text)
+    return tuple(text for text in (_sides(column), _own(column)) if text)
+
+
+def odd_note(column: QualityColumn, differences: Sequence[Difference]) -> str:
+    """Why one figure is not compared with those it stands beside."""
+    told = [f"{key} {_plain(one)}, theirs {_plain(other)}" for key, one, other in differences]
+    more = f", and {len(told) - _MOST_DIFFERENCES} more" if len(told) > _MOST_DIFFERENCES else ""
+    said = "; ".join(told[:_MOST_DIFFERENCES]) + more
+    return f"{title(column.key.name)} not compared with the other rows, which were measured otherwise: {said}"
+
+
+def is_abroad(column: QualityColumn) -> bool:
+    """Whether its figures are not comparable to the literature, or do not say that they are."""
+    return any(each.settings.get("comparable_to_literature") is False for each in column.protocols) or any(
+        _ABROAD in flag for flag in column.common_flags
+    )
+
+
+def counts_text(protocol: Protocol) -> str:
+    """`208 against 208`; `208` where nothing is compared with."""
+    settings = protocol.settings
+    generated = _count(settings.get("generated_count"))
+    return (
+        f"{generated} against {_count(settings['reference_count'])}"
+        if "reference_count" in settings
+        else generated
+    )
+
+
+def own_flags(flags: Iterable[str], column: QualityColumn) -> tuple[str, ...]:
+    """The flags of one figure that its column does not tell already."""
+    return tuple(flag for flag in flags if flag not in column.common_flags and _ABROAD not in flag)
+
+
+def _sides(column: QualityColumn) -> str:
+    counts = _joined(counts_text(each) for each in column.protocols)
+    what = "images"
+    if tiles := _values(column, "tile"):
+        what = f"tiles of {_joined(f'{tile} x {tile}' for tile in tiles)} pixels"
+    against = ""
+    if kinds := _values(column, "reference"):
+        against = f" (generated against {_joined(_reference(kind) for kind in kinds)})"
+    parts = [f"N = {counts} {what}{against}"]
+    if labels := _values(column, "extractor"):
+        members = _values(column, "members")
+        several = f", mean of {_joined(members)} networks" if members != ("1",) else ""
+        parts.append(
+            f"features of {_joined(labels)} (weights {_hashes(column)}, "
+            f"resize {_joined(_values(column, 'resize'))}{several})"
+        )
+    elif _values(column, "weights_hash"):
+        parts.append(f"weights {_hashes(column)}")
+    for name in _values(column, "named"):
+        departures = _values(column, "departures")
+        other = f" except for {_joined(departures)}" if any(each != "none" for each in departures) else ""
+        parts.append(f"protocol of {name}{other}")
+    if is_abroad(column):
+        parts.append(f"{_ABROAD}: compare within this report only")
+    return _sentences(parts)
+
+
+def _own(column: QualityColumn) -> str:
+    name = title(column.key.name)
+    parts = [f"{name}: {_joined(_values(column, 'estimator'))}"]
+    if column.against_baseline and column.direction == "lower":
+        parts.append("how far from the baseline's outputs, not how much worse; 0 is no difference")
+    if column.yardsticks:
+        values = _joined(significant(each.value) for each in column.yardsticks)
+        counts = _joined(f"{each.count:,}" for each in column.yardsticks)
+        verb = "are" if len(column.yardsticks) == 1 else "are, each for its own rows,"
+        halves = "the baseline's own outputs" if column.against_baseline else "the reference"
+        stick = stick_name(column.protocols[0])
+        parts.append(
+            f"{stick}: two halves of {halves} (N = {counts} each) {verb} {values} apart, "
+            f'and "x {stick}" is the figure at that N as a multiple of it'
+        )
+    parts += [
+        explain_flag(flag)
+        for flag in column.common_flags
+        if not any(known in flag for known in _TOLD_ELSEWHERE)
+    ]
+    if told := _comparability(column):
+        parts.append(told)
+    return _sentences(parts)
+
+
+def _comparability(column: QualityColumn) -> str:
+    parts = []
+    own_baseline = bool(column.against_baseline)
+    if column.by_seed:
+        which = "its own baseline" if own_baseline else "images or weights of its own"
+        parts.append(
+            f"each seed was measured against {which} (different: {', '.join(column.by_seed)}), "
+            "and is compared with the same seed only"
+        )
+    if column.by_comparison:
+        told = "; ".join(
+            f"{key} {' and '.join(map(_plain, values[:3]))}"
+            for key, values in column.by_comparison[:_MOST_DIFFERENCES]
+        )
+        parts.append(f"figures of different runs, groups or settings are not compared: {told}")
+    if column.repeated:
+        parts.append(
+            "another measure of this run gives figures of the same name, which are in table.csv only"
+        )
+    return "; ".join(parts)
+
+
+def _reference(kind: str) -> str:
+    if kind.startswith("data."):
+        return f"the {kind.removeprefix('data.').replace('+', ' and ')} images"
+    return "reference images" if kind == "images" else f"the {kind}" if kind == BASELINE_OUTPUTS else kind
+
+
+def _hashes(column: QualityColumn) -> str:
+    return _joined(value[:8] for value in _values(column, "weights_hash"))
+
+
+def _values(column: QualityColumn, key: str) -> tuple[str, ...]:
+    """The different values of one setting, as text."""
+    return tuple(
+        dict.fromkeys(
+            _plain(each.settings[key], longest=200) for each in column.protocols if key in each.settings
+        )
+    )
+
+
+def _count(value: JsonValue) -> str:
+    return f"{value:,}" if isinstance(value, int) else _plain(value)
+
+
+def _plain(value: JsonValue, *, longest: int = _LONGEST_VALUE) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, list):
+        return _plain(", ".join(map(str, value)), longest=longest)
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(texts))
+
+
+def _sentences(parts: Sequence[str]) -> str:
+    return "; ".join(parts)
