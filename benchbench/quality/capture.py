@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+_RESHAPES = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -53,8 +55,8 @@ def unoptimised() -> AbstractContextManager[None]:
 def record(function: Callable[[Tensor], Tensor], example: Tensor) -> Recording:
     """Every operator that `function` dispatches on `example`, [N, C, H, W], weights as they are.
 
-    What an operator writes in place is followed; sizes that depend on N are recorded as they were, so
-    whoever replays it tries another N once.
+    What an operator writes in place is followed. A reshaping to N rows is recorded as one to any number;
+    other sizes that depend on N stay as they were, so whoever replays it tries another N once.
     """
     recorder = _Recorder(example)
     with torch.no_grad(), unoptimised(), recorder:
@@ -72,12 +74,19 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        # In inference mode operators arrive whole (`conv2d`, `batch_norm`), and otherwise in their parts.
+        with self:
+            parts = func.decompose(*args, **kwargs)
+        if parts is not NotImplemented:
+            return parts
 
         def named(value: Any) -> Any:
             return self.slots.get(id(value), value) if isinstance(value, Tensor) else value
 
         said, said_kwargs = tree_map(named, args), tree_map(named, kwargs)
         made = func(*args, **kwargs)
+        if func in _RESHAPES and made.shape[:1] == self._alive[0].shape[:1]:
+            said = (said[0], [-1, *made.shape[1:]])
         first = made[0] if isinstance(made, (tuple, list)) else made
         if isinstance(first, Tensor) and any(
             isinstance(leaf, Slot) for leaf in _leaves(said) + _leaves(said_kwargs)

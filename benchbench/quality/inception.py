@@ -117,7 +117,7 @@ def make_extractor(
         network = FusedNetwork(layers, example) if options.optimise == "fused" else layers
 
     def run(images: Tensor) -> Extracted:
-        with full_precision():
+        with torch.inference_mode(), full_precision():
             features = network(standardise(images)).flatten(1).float()
             if features.shape != (len(images), DIMENSIONS):
                 raise FeatureError(

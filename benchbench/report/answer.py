@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchbench.core.measurement import Failure
-from benchbench.core.paired_means import MeanRatio
 from benchbench.core.units import format_quantity, significant
-from benchbench.report.text import duration, percent, signed, signed_percent, span
-from benchbench.report.views.lines import Estimate
+from benchbench.report.answer_quality import own_quality, quality_cautions, quality_parts
+from benchbench.report.text import duration, percent, span
+from benchbench.report.views.quality import QualityColumn
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.summary import SummaryRow, TimeFigures, holds
-from benchbench.report.views.vocabulary import title
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ def write_answer(view: ReportView) -> tuple[tuple[Sentence, ...], tuple[str, ...
     """
     rows = [row for row in view.summary if row.level == "line"]
     references = {row.line.compared_with: row for row in rows if row.is_baseline and row.failure is None}
-    sentences = [_sentence(row, references.get(row.line.compared_with)) for row in rows]
+    sentences = [_sentence(row, references.get(row.line.compared_with), view.qualities) for row in rows]
     measured = [each for each, row in zip(sentences, rows, strict=True) if row.failure is None]
     common = [
         caution
@@ -45,17 +44,17 @@ def write_answer(view: ReportView) -> tuple[tuple[Sentence, ...], tuple[str, ...
     return tuple(kept), tuple(common)
 
 
-def _sentence(row: SummaryRow, reference: SummaryRow | None) -> Sentence:
+def _sentence(row: SummaryRow, reference: SummaryRow | None, qualities: Sequence[QualityColumn]) -> Sentence:
     if row.failure is not None:
         return Sentence(row.label, f"not measured: {describe_failure(row.failure)}", ())
     if row.is_baseline or reference is None:
-        parts = _own_figures(row)
+        parts = [*_own_figures(row), *own_quality(row, qualities)]
         named = f"the baseline of {row.line.group}" if row.line.group else "the baseline"
         kind = named if row.is_baseline else "no baseline to compare with"
-        return Sentence(row.label, ", ".join([kind, *parts]), tuple(_cautions(row)))
-    parts = [_parameters(row), _macs(row), *_times(row, reference), *_quality(row, reference)]
+        return Sentence(row.label, ", ".join([kind, *parts]), tuple(_cautions(row, qualities)))
+    parts = [_parameters(row), _macs(row), *_times(row, reference), *quality_parts(row, reference, qualities)]
     text = ", ".join(part for part in parts if part) or "nothing was measured that can be compared"
-    return Sentence(row.label, text, tuple(_cautions(row)))
+    return Sentence(row.label, text, tuple(_cautions(row, qualities)))
 
 
 def describe_failure(failure: Failure) -> str:
@@ -73,10 +72,6 @@ def _own_figures(row: SummaryRow) -> list[str]:
     for time in row.times:
         if time.latency:
             parts.append(f"{duration(time.latency.value)} {_place(time)}")
-    if row.qualities and row.qualities[0]:
-        first = row.qualities[0]
-        spread = f" ± {significant(first.sd, 2)}" if first.sd else ""
-        parts.append(f"{title(first.name)} {significant(first.value)}{spread}")
     return parts
 
 
@@ -135,51 +130,7 @@ def _faster(time: TimeFigures, base: TimeFigures | None) -> str:
     return f"{significant(1 / ratio)}x slower {span((1 / interval[1], 1 / interval[0]))}"
 
 
-def _quality(row: SummaryRow, reference: SummaryRow) -> list[str]:
-    if not row.qualities:
-        return []
-    ours, base = row.qualities[0], reference.qualities[0]
-    if ours is None or base is None:
-        return []
-    name = title(ours.name)
-    if ours.protocols != base.protocols:
-        return [f"{name} not comparable with the baseline's (another protocol)"]
-    ratio = row.quality_ratios[0]
-    if ratio is not None:
-        return [_paired_change(name, ratio) + _parts(row, ratio)]
-    if base.value > 0:
-        change = signed_percent(ours.value / base.value - 1)
-    else:
-        change = signed(ours.value - base.value, 2)
-    return [f"{name} {change}{_clearness(ours, base)}"]
-
-
-def _parts(row: SummaryRow, whole: MeanRatio) -> str:
-    # Two clear changes may cancel in a sum, and "no difference" would then hide both.
-    if 1.0 not in whole.interval:
-        return ""
-    clear = [
-        f"{title(ours.name)} {signed_percent(ratio.value - 1)}"
-        for ours, ratio in zip(row.qualities[1:], row.quality_ratios[1:], strict=True)
-        if ours is not None and ratio is not None and 1.0 not in ratio.interval
-    ]
-    return f", but {' and '.join(clear)}" if clear else ""
-
-
-def _paired_change(name: str, ratio: MeanRatio) -> str:
-    low, high = (signed_percent(end - 1) for end in (ratio.interval.low, ratio.interval.high))
-    said = f"{signed_percent(ratio.value - 1)} [{low}, {high}]"
-    return f"no measurable difference in {name} ({said})" if 1.0 in ratio.interval else f"{name} {said}"
-
-
-def _clearness(ours: Estimate, base: Estimate) -> str:
-    if ours.interval is None or base.interval is None:
-        return ""
-    apart = ours.interval[0] > base.interval[1] or ours.interval[1] < base.interval[0]
-    return "" if apart else " (the intervals overlap)"
-
-
-def _cautions(row: SummaryRow) -> Sequence[str]:
+def _cautions(row: SummaryRow, qualities: Sequence[QualityColumn]) -> Sequence[str]:
     cautions = []
     for time in row.times:
         flags = [*(time.latency.flags if time.latency else ()), *(time.speedup.flags if time.speedup else ())]
@@ -190,9 +141,7 @@ def _cautions(row: SummaryRow) -> Sequence[str]:
             cautions.append(
                 f"noisy machine{place}: the A/A control {span(time.control.interval)} does not hold 1"
             )
-    first = row.qualities[0] if row.qualities else None
-    if first is not None:
-        cautions += [flag for flag in first.flags if flag.startswith("random-weights")]
+    cautions += quality_cautions(row, qualities)
     seeds = len(row.line.results)
     if seeds > 1:
         measured = sum(result.failure is None for result in row.line.results)

@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's title with its unit, a smaller line below it, its footnotes, and whether it holds numbers."""
+    """A column's title with its unit, a smaller line below it, its footnotes, whether it holds numbers."""
 
     title: str
     is_number: bool = True

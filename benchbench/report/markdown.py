@@ -99,7 +99,8 @@ def _fold(title: str, lines: list[str]) -> Iterator[str]:
 
 
 def _grid(grid: Grid) -> Iterator[str]:
-    yield f"| {' | '.join(_item(Item(column.title, column.detail, column.notes)) for column in grid.columns)} |"
+    titles = (Item(column.title, column.detail, column.notes) for column in grid.columns)
+    yield f"| {' | '.join(map(_item, titles))} |"
     yield f"|{'|'.join('---:' if column.is_number else '---' for column in grid.columns)}|"
     for row in grid.rows:
         yield f"| {' | '.join(_items(row, len(grid.columns)))} |"

@@ -16,7 +16,7 @@ from benchbench.report.quality_words import (
 )
 from benchbench.report.text import MISSING, span
 from benchbench.report.views.lines import Estimate
-from benchbench.report.views.quality import QualityColumn, main_keys
+from benchbench.report.views.quality import QualityColumn, is_reference, main_keys
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.summary import SummaryRow
 from benchbench.report.views.vocabulary import explain_flag, title
@@ -99,7 +99,7 @@ def _column(view: ReportView, position: int, notes: Notes) -> tuple[Column, Make
 
 def _figure(row: SummaryRow, figure: Estimate | None, column: QualityColumn, notes: Notes) -> Item:
     if figure is None:
-        return REFERENCE if is_reference(row, column) else Item(MISSING)
+        return REFERENCE if is_reference(row.line, column) else Item(MISSING)
     text = significant(figure.value)
     if figure.sd:
         text += f" ± {significant(figure.sd, 2)}"
@@ -107,16 +107,6 @@ def _figure(row: SummaryRow, figure: Estimate | None, column: QualityColumn, not
     numbers = notes.number(*flags, *_odd(row, figure, column))
     stick = ratio_text(figure.yardstick, figure.by_seed[0][1]) if figure.yardstick else ""
     return Item(text, span(figure.interval) if figure.interval else "", numbers, more=stick)
-
-
-def is_reference(row: SummaryRow, column: QualityColumn) -> bool:
-    """Whether the row has no figure because it is what the others are compared with."""
-    broken = any(
-        failure.of == "cell" or failure.of.startswith("quality")
-        for result in row.line.results
-        for failure in result.failures
-    )
-    return row.is_baseline and row.line.compared_with in column.against_baseline and not broken
 
 
 def _odd(row: SummaryRow, figure: Estimate, column: QualityColumn) -> list[str]:

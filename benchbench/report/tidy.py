@@ -34,6 +34,11 @@ COLUMNS = (
     "protocol",
     "protocol_hash",
     "flags",
+    "generated_count",
+    "reference_count",
+    "real_against_real",
+    "real_against_real_ratio",
+    "real_against_real_count",
     "paper",
     "paper_note",
 )
@@ -76,6 +81,16 @@ def _figure(each: Measurement) -> tuple[Value, ...]:
         each.protocol.name,
         each.protocol.hash,
         "; ".join(each.flags),
+        *_counts(each),
+    )
+
+
+def _counts(each: Measurement) -> tuple[Value, ...]:
+    counts = (each.protocol.settings.get(f"{side}_count") for side in ("generated", "reference"))
+    stick = each.yardstick
+    return (
+        *(count if isinstance(count, int) else None for count in counts),
+        *((stick.value, stick.ratio, stick.count) if stick else (None, None, None)),
     )
 
 

@@ -2,6 +2,7 @@
 
 The TorchScript one has the structure of NVIDIA's `inception-2015-12-05.pt`, which clean-fid loads; the
 state dict has the names of pytorch-fid's. Weights keep features alive and different from image to image.
+A `width` below 1 narrows every block but the last, which has its 2,048 channels at any width.
 """
 
 from __future__ import annotations
@@ -68,76 +69,96 @@ class Branches(nn.Module):
         return torch.cat(made, 1)
 
 
-def block_a(inputs: int, pooled: int) -> Branches:
-    return Branches(
-        conv(inputs, 64),
-        nn.Sequential(conv(inputs, 48), conv(48, 64, 5, pad=2)),
-        nn.Sequential(conv(inputs, 64), conv(64, 96, 3, pad=1), conv(96, 96, 3, pad=1)),
-        nn.Sequential(average(), conv(inputs, pooled)),
-    )
+class Builder:
+    """The blocks, whose channels are multiplied by `width`; `channels` follows what comes out."""
+
+    def __init__(self, width: float) -> None:
+        self.width = width
+        self.channels = 3
+
+    def wide(self, channels: int) -> int:
+        return max(4, round(channels * self.width))
+
+    def conv(self, outputs: int, kernel: int = 1, stride: int = 1, pad: int = 0) -> Conv:
+        before, self.channels = self.channels, self.wide(outputs)
+        return conv(before, self.channels, kernel, stride, pad)
+
+    def block_a(self, pooled: int) -> Branches:
+        inputs, w = self.channels, self.wide
+        self.channels = w(64) + w(64) + w(96) + w(pooled)
+        return Branches(
+            conv(inputs, w(64)),
+            nn.Sequential(conv(inputs, w(48)), conv(w(48), w(64), 5, pad=2)),
+            nn.Sequential(conv(inputs, w(64)), conv(w(64), w(96), 3, pad=1), conv(w(96), w(96), 3, pad=1)),
+            nn.Sequential(average(), conv(inputs, w(pooled))),
+        )
+
+    def block_b(self) -> Branches:
+        inputs, w = self.channels, self.wide
+        self.channels = w(384) + w(96) + inputs
+        return Branches(
+            conv(inputs, w(384), 3, 2),
+            nn.Sequential(conv(inputs, w(64)), conv(w(64), w(96), 3, pad=1), conv(w(96), w(96), 3, 2)),
+            nn.MaxPool2d(3, 2),
+        )
+
+    def block_c(self, inner: int) -> Branches:
+        inputs, side, deep = self.channels, self.wide(192), self.wide(inner)
+        self.channels = 4 * side
+        return Branches(
+            conv(inputs, side),
+            nn.Sequential(conv(inputs, deep), flat(deep, deep), tall(deep, side)),
+            nn.Sequential(
+                *(conv(inputs, deep), tall(deep, deep), flat(deep, deep), tall(deep, deep), flat(deep, side))
+            ),
+            nn.Sequential(average(), conv(inputs, side)),
+        )
+
+    def block_d(self) -> Branches:
+        inputs, side, last = self.channels, self.wide(192), self.wide(320)
+        self.channels = side + last + inputs
+        return Branches(
+            nn.Sequential(conv(inputs, side), conv(side, last, 3, 2)),
+            nn.Sequential(conv(inputs, side), flat(side, side), tall(side, side), conv(side, side, 3, 2)),
+            nn.MaxPool2d(3, 2),
+        )
+
+    def block_e(self, pool: nn.Module, *, last: bool) -> Branches:
+        inputs, w = self.channels, self.wide
+        one, half, pooled = (320, 384, 192) if last else (w(320), w(384), w(192))
+        self.channels = one + 4 * half + pooled
+        return Branches(
+            conv(inputs, one),
+            nn.Sequential(conv(inputs, w(384)), split(w(384), half)),
+            nn.Sequential(conv(inputs, w(448)), conv(w(448), w(384), 3, pad=1), split(w(384), half)),
+            nn.Sequential(pool, conv(inputs, pooled)),
+        )
 
 
-def block_b(inputs: int) -> Branches:
-    return Branches(
-        conv(inputs, 384, 3, 2),
-        nn.Sequential(conv(inputs, 64), conv(64, 96, 3, pad=1), conv(96, 96, 3, 2)),
-        nn.MaxPool2d(3, 2),
-    )
-
-
-def block_c(inputs: int, inner: int) -> Branches:
-    return Branches(
-        conv(inputs, 192),
-        nn.Sequential(conv(inputs, inner), flat(inner, inner), tall(inner, 192)),
-        nn.Sequential(
-            conv(inputs, inner), tall(inner, inner), flat(inner, inner), tall(inner, inner), flat(inner, 192)
-        ),
-        nn.Sequential(average(), conv(inputs, 192)),
-    )
-
-
-def block_d(inputs: int) -> Branches:
-    return Branches(
-        nn.Sequential(conv(inputs, 192), conv(192, 320, 3, 2)),
-        nn.Sequential(conv(inputs, 192), flat(192, 192), tall(192, 192), conv(192, 192, 3, 2)),
-        nn.MaxPool2d(3, 2),
-    )
-
-
-def split(channels: int) -> Branches:
-    return Branches(Conv(channels, 384, (1, 3), 1, (0, 1)), Conv(channels, 384, (3, 1), 1, (1, 0)))
-
-
-def block_e(inputs: int, pool: nn.Module) -> Branches:
-    return Branches(
-        conv(inputs, 320),
-        nn.Sequential(conv(inputs, 384), split(384)),
-        nn.Sequential(conv(inputs, 448), conv(448, 384, 3, pad=1), split(384)),
-        nn.Sequential(pool, conv(inputs, 192)),
-    )
+def split(inputs: int, outputs: int) -> Branches:
+    return Branches(Conv(inputs, outputs, (1, 3), 1, (0, 1)), Conv(inputs, outputs, (3, 1), 1, (1, 0)))
 
 
 class InceptionStub(nn.Module):
     """Images of any size in 0..255 -> probabilities, or features [N, 2048]."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, width: float = 1.0) -> None:
         super().__init__()
+        build = Builder(width)
         self.layers = nn.Sequential(
-            conv(3, 32, 3, 2),
-            conv(32, 32, 3),
-            conv(32, 64, 3, pad=1),
+            build.conv(32, 3, 2),
+            build.conv(32, 3),
+            build.conv(64, 3, pad=1),
             nn.MaxPool2d(3, 2),
-            conv(64, 80),
-            conv(80, 192, 3),
+            build.conv(80),
+            build.conv(192, 3),
             nn.MaxPool2d(3, 2),
-            block_a(192, 32),
-            block_a(256, 64),
-            block_a(288, 64),
-            block_b(288),
-            *(block_c(768, inner) for inner in (128, 160, 160, 192)),
-            block_d(768),
-            block_e(1280, average()),
-            block_e(2048, nn.MaxPool2d(3, 1, 1)),
+            *(build.block_a(pooled) for pooled in (32, 64, 64)),
+            build.block_b(),
+            *(build.block_c(inner) for inner in (128, 160, 160, 192)),
+            build.block_d(),
+            build.block_e(average(), last=False),
+            build.block_e(nn.MaxPool2d(3, 1, 1), last=True),
             nn.AvgPool2d(8, 8),
         )
         self.output = nn.Linear(2048, 1008)
@@ -161,7 +182,11 @@ class InceptionStub(nn.Module):
 
 
 def draw_weights(module: nn.Module, seed: int) -> None:
-    """He-normal weights about zero mean per filter, and statistics near those of such responses."""
+    """He-normal weights about zero mean per filter, and statistics near those of such responses.
+
+    Means and shifts are as large as a trained network's: with smaller ones rounding grows from layer to
+    layer (clean-fid's own features are then 6e-6 from float64's), and no comparison can be closer than that.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in sorted([*module.named_parameters(), *module.named_buffers()]):
@@ -175,18 +200,24 @@ def draw_weights(module: nn.Module, seed: int) -> None:
             elif last in ("var", "running_var"):
                 tensor.copy_(1 + 0.2 * torch.rand(tensor.shape, generator=generator))
             elif last in ("mean", "running_mean", "beta", "bias") and tensor.dim() == 1:
-                tensor.copy_(0.1 * torch.randn(tensor.shape, generator=generator))
+                tensor.copy_(0.5 * torch.randn(tensor.shape, generator=generator))
 
 
-def write_torchscript_stub(path: Path, seed: int = 0) -> str:
+def write_torchscript_stub(path: Path, seed: int = 0, *, width: float = 1.0) -> str:
     """Saves the stub as TorchScript, as clean-fid loads it; returns the file's SHA-256."""
-    scripted = torch.jit.script(InceptionStub(seed).eval())
+    scripted = torch.jit.script(InceptionStub(seed, width).eval())
     scripted.save(str(path))
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_state_stub(path: Path, module: nn.Module, seed: int = 0) -> str:
-    """Fills pytorch-fid's network with such weights and saves its state dict; returns its SHA-256."""
+    """Fills pytorch-fid's network with such weights and saves its state dict; returns its SHA-256.
+
+    Args:
+        path: of the file.
+        module: quality/inception_pytorch.py's `build_network()`, which this changes.
+        seed: of the weights.
+    """
     draw_weights(module, seed)
     torch.save(module.state_dict(), path)
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -10,6 +10,7 @@ import torch
 from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import FeatureError, StoreError
 from benchbench.core.features import Extractor, FeatureContext
+from benchbench.quality import local_encoder
 from benchbench.quality.load import load_features
 from benchbench.quality.local_encoder import contrastive_loss, read_pictures
 
@@ -198,6 +199,27 @@ def test_without_a_reference_there_is_nothing_to_train_on(place: Workplace):
 def test_too_small_a_reference(place: Workplace):
     with pytest.raises(FeatureError, match="15 reference images"):
         dataclasses.replace(place, images=Pictures(15)).load()
+
+
+def test_of_a_large_reference_the_first_by_content_are_taken(monkeypatch: pytest.MonkeyPatch):
+    class Known(Pictures):
+        digests = tuple(f"{(7 * index) % 40:02d}" for index in range(40))
+        read: list[int] = []
+
+        def __getitem__(self, index: int) -> torch.Tensor:
+            self.read.append(index)
+            return super().__getitem__(index)
+
+    monkeypatch.setattr(local_encoder, "MOST_REFERENCES", 16)
+    known = Known(40)
+    found = read_pictures(known, SIDE)
+    # What is not trained on is not even read.
+    assert sorted(known.read) == sorted(index for index in range(40) if (7 * index) % 40 < 16)
+    assert {picture.numpy().tobytes() for picture in found} == {
+        known.pixels[index].numpy().tobytes() for index in known.read
+    }
+    # Images that nobody has hashed are hashed here.
+    assert read_pictures(Pictures(40), SIDE).shape[0] == 16
 
 
 def test_pictures_of_other_sizes_are_resized():

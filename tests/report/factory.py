@@ -25,6 +25,7 @@ from benchbench.core.measurement import (
     Protocol,
     ResultTable,
     RunRecord,
+    Yardstick,
 )
 from benchbench.core.suite import ArchitectureSpec, Expectation, MeasureSpec, Paper, Suite, Variant
 
@@ -42,7 +43,9 @@ RANDOM_WEIGHTS = "random-weights VGG-16: not comparable to the paper"
 
 _COUNTING = Protocol(name="closed_form", settings={"transposed": "input size"})
 _TIMING = Protocol(name="paired", settings={"replicates": 3, "rounds_min": 20, "half_width": 0.02})
-_QUALITY = Protocol(name="perceptual", settings={"crops": 4, "weights": "random, seed 0"})
+_QUALITY = Protocol(
+    name="perceptual", settings={"crops": 4, "weights": "random, seed 0", "aggregate": "mean"}
+)
 
 
 def figure(
@@ -70,6 +73,66 @@ def figure(
         flags=flags,
         baseline=baseline,
     )
+
+
+def quality_figure(
+    name: str,
+    value: float,
+    unit: str = "1",
+    *,
+    reference: str = "outputs of the baseline",
+    real: float | None = None,
+    samples: Sequence[float] = (),
+    **changed: object,
+) -> Measurement:
+    """A figure as measures/quality makes it; `real` is the real-against-real value, `changed` its settings."""
+    metric, _, label = name.rstrip("]").partition("[")
+    higher = metric in ("precision", "recall", "density", "coverage", "psnr", "ssim", "miou")
+    settings: dict[str, object] = {
+        "metric": metric,
+        "estimator": "exact",
+        "generated_count": 208,
+        "generated_codec": ["raw"],
+        "generated_seed": 0,
+        "reference": reference,
+        "reference_count": 208,
+        "reference_digest": "00d1f0aa00d1f0aa",
+    }
+    flags: tuple[str, ...] = ()
+    if label:
+        settings |= {
+            "extractor": label,
+            "weights_hash": "c0ffee1234567890",
+            "resize": "clean 64",
+            "members": 3,
+            "comparable_to_literature": False,
+        }
+        flags = (f"mean of 3: {value:.3g}, {value:.3g}, {value:.3g}", f"{label}: not comparable to the literature")
+    if samples:
+        settings["aggregate"] = "mean"
+    made = figure(
+        name,
+        value,
+        unit,
+        direction="higher" if higher else "lower",
+        interval=(value - 0.1 * abs(value), value + 0.1 * abs(value)),
+        samples=(samples,) if samples else (),
+        protocol=Protocol.model_validate({"name": "quality", "settings": {**settings, **changed}}),
+        flags=flags,
+    )
+    if real is None:
+        return made
+    ratio = 1.02 * value / real if real > 0 else None
+    return made.model_copy(update={"yardstick": Yardstick(value=real, ratio=ratio, count=104)})
+
+
+def with_quality(result: CellResult, *figures: Measurement) -> CellResult:
+    return result.model_copy(update={"measurements": (*result.measurements, *figures)})
+
+
+def without(result: CellResult, *names: str) -> CellResult:
+    kept = tuple(each for each in result.measurements if each.name not in names)
+    return result.model_copy(update={"measurements": kept})
 
 
 def make_suite(*, title: str = "Lightweight style transfer, small", note: str | None = None) -> Suite:

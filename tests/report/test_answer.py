@@ -98,7 +98,10 @@ def test_quality_of_another_protocol_is_not_compared(factory):
         perceptual_loss={"protocol": Protocol(name="perceptual", settings={"n": 9})},
     )
     said, _ = sentences(factory, factory.make_result("baseline"), other)
-    assert "loss not comparable with the baseline's (another protocol)" in said["v1"].text
+    assert (
+        "loss not comparable with the baseline's (another protocol: aggregate, crops, n, weights)"
+        in said["v1"].text
+    )
 
 
 def test_a_measure_of_no_vocabulary_keeps_its_name_and_sign(factory):

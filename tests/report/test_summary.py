@@ -49,7 +49,11 @@ def test_quality_is_found_from_the_data_and_cost_is_not_quality(factory):
     memory = factory.figure("peak_resident", 2e9, "B")
     result = result.model_copy(update={"measurements": (score, memory, *result.measurements)})
     view = view_report([factory.make_table(results=[result])])
-    assert [key.name for key in view.qualities] == ["perceptual_loss", "fd[rand-conv-512]", "content_loss"]
+    assert [column.key.name for column in view.qualities] == [
+        "perceptual_loss",
+        "fd[rand-conv-512]",
+        "content_loss",
+    ]
 
 
 def test_the_roof_of_another_run_is_not_used(factory):

@@ -168,7 +168,11 @@ def _diversity(bench: Bench) -> Measurement:
 
 
 def _settings(metric: Lpips) -> dict[str, JsonValue]:
-    return {**metric.settings, "weights_hash": metric.weights_hash}
+    return {
+        **metric.settings,
+        "weights_hash": metric.weights_hash,
+        "comparable_to_literature": metric.comparable,
+    }
 
 
 def _caution(metric: Lpips) -> tuple[str, ...]:
@@ -256,6 +260,10 @@ def _miou(bench: Bench) -> Measurement:
         found.value,
         estimator="one matrix over all images, absent classes left out",
         interval=interval,
-        settings={**segmenter.settings, "weights_hash": segmenter.weights_hash},
+        settings={
+            **segmenter.settings,
+            "weights_hash": segmenter.weights_hash,
+            "comparable_to_literature": segmenter.registered,
+        },
         flags=flags,
     )

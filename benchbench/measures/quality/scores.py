@@ -16,7 +16,7 @@ from benchbench.core.model import JsonValue
 from benchbench.measures.quality.options import Metric, QualityOptions
 from benchbench.measures.quality.passes import RESERVED, SCORES, Pass, Refusal, figure_name
 from benchbench.measures.quality.sides import Side, declare
-from benchbench.quality.bias_curve import bias_curve
+from benchbench.quality.bias_curve import bias_curve, extrapolate
 from benchbench.quality.feature_table import FeatureRows, FeatureTable
 from benchbench.quality.frechet import frechet_distance, frechet_influence
 from benchbench.quality.inception_score import inception_score, inception_score_influence
@@ -85,6 +85,8 @@ class Scorer:
                 resamples=self.options.resamples,
                 seed=self.options.seed,
             )
+            # No distance is below 0; the straight line that stands for it near there does not know that.
+            interval = interval.model_copy(update={"low": max(interval.low, 0.0)})
         more: dict[str, JsonValue] = {"covariance_divisor": "N-1"}
         return self._measurement(
             metric,
@@ -194,7 +196,8 @@ class Scorer:
                     f"{side.what}: {table.meta.count} images, and {self.made.extractor.label} has "
                     f"{self.made.extractor.dimensions} dimensions",
                     expected=f"at least {least} on either side: distances of fewer mislead",
-                    fix="more images, or fewer 'dimensions' of the features",
+                    fix=f"more images, or fewer dimensions: --features '{{name: rand_conv, dimensions: "
+                    f"{max(16, table.meta.count // 16 * 16)}}}'",
                 )
         members = range(self.made.extractor.members)
         return [(self.reference.rows(m), self.generated.rows(m)) for m in members]
@@ -220,7 +223,13 @@ class Scorer:
             f"{points[0].count}: {fmean([each.value for each in points]):.5g}"
             for points in zip(*curves, strict=True)
         ]
-        return (f"by number of images: {', '.join(points)}",)
+        told = [f"by number of images: {', '.join(points)}"]
+        dimensions = self.made.extractor.dimensions
+        # Below that the line is no line, and its end means nothing.
+        if len(counts) > 1 and min(counts) >= 2 * dimensions:
+            limit = fmean(extrapolate(points, dimensions) for points in curves)
+            told.append(f"extrapolated to infinitely many images: {limit:.5g} (Chong and Forsyth 2020)")
+        return tuple(told)
 
     def _measurement(
         self,

@@ -76,12 +76,31 @@ class RunView:
 
 
 def failure_rows(lines: Sequence[Line]) -> tuple[FailureRow, ...]:
-    """Every failure and skip; one line's equal failures of several seeds are one row."""
+    """Every failure and skip; one line's equal failures of several seeds are one row.
+
+    What every line lacks for one reason, or every one but the baselines, is one row as well.
+    """
+    found: dict[Failure, dict[str, None]] = {}
     rows: dict[FailureRow, None] = {}
+    # A line without any measurement failed for reasons of its own.
+    alive = [line for line in lines if any(result.measurements for result in line.results)]
+    everyone = {line.label for line in alive}
+    others = {line.label for line in alive if not line.is_baseline}
     for line in lines:
         for result in line.results:
             for failure in result.failures:
-                rows[FailureRow(line.label, failure)] = None
+                found.setdefault(failure, {})[line.label] = None
+    for line in lines:
+        for result in line.results:
+            for failure in result.failures:
+                labels = set(found[failure])
+                label = line.label
+                if failure.of != "cell" and len(labels) > 1:
+                    if labels >= everyone:
+                        label = "every variant"
+                    elif labels == others:
+                        label = "every variant but the baseline"
+                rows[FailureRow(label, failure)] = None
     return tuple(rows)
 
 

@@ -110,6 +110,15 @@ def quality_columns(lines: Sequence[Line]) -> tuple[QualityColumn, ...]:
     return tuple(_column(key, lines) for key in quality_keys(lines))
 
 
+def is_reference(line: Line, column: QualityColumn) -> bool:
+    """Whether the line has no figure because it is what the others are compared with."""
+    broken = all(
+        any(failure.of == "cell" or failure.of.startswith(PROTOCOL) for failure in result.failures)
+        for result in line.results
+    )
+    return line.is_baseline and line.compared_with in column.against_baseline and not broken
+
+
 def quality_ratio(
     line: Line, results: Sequence[CellResult], key: QualityKey, reference: Line | None
 ) -> MeanRatio | None:
