@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchbench.cli.summary_quality import Quality, view_quality
 from benchbench.cli.tables import text_table
 from benchbench.core.measurement import CellResult, Failure, Measurement, ResultTable
 from benchbench.core.model import JsonValue
 from benchbench.core.units import format_quantity, significant
+from benchbench.report.views.quality import PROTOCOL
 
 COLUMNS = {
     "parameters": "parameters",
@@ -39,29 +41,35 @@ DETAILS = (
 
 def summarise(table: ResultTable) -> str:
     """The table of all results, followed by one line for each failure and each skipped measure."""
-    shown = [*COLUMNS, *_further(table)]
+    quality = view_quality(table)
     present = {each.name for result in table.results for each in result.measurements}
-    shown = [name for name in shown if name in present]
+    shown = [name for name in (*COLUMNS, *_further(table)) if name in present and name not in quality.names]
     settings = any(each.setting for result in table.results for each in _shown(result, shown))
     rows = [
         row
         for result in table.results
-        for row in _rows(result, shown, table.suite.baseline_of(result.cell.variant))
+        for row in _rows(result, shown, quality, table.suite.baseline_of(result.cell.variant))
     ]
-    header = ["variant", "setting", *(COLUMNS.get(name, name) for name in shown)]
+    header = ["variant", "setting", *(COLUMNS.get(name, name) for name in shown), *quality.header()]
     if not settings:
         header, rows = [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]
-    return "\n".join([text_table(header, rows), *_notes(table)])
+    return "\n".join([text_table(header, rows), *_notes(table, quality)])
 
 
 def summary_records(table: ResultTable) -> list[JsonValue]:
-    """The same as plain values: every measurement of every cell without its raw samples."""
+    """The same as plain values: every measurement of every cell without its raw samples.
+
+    A quality figure keeps its protocol, without which it means nothing.
+    """
     return [
         {
             "cell": result.cell.id,
             "label": result.cell.label,
             "measurements": [
-                each.model_dump(mode="json", exclude={"samples", "protocol", "provenance"})
+                {
+                    **each.model_dump(mode="json", exclude=_left_out(each)),
+                    "protocol_hash": each.protocol.hash,
+                }
                 for each in result.measurements
             ],
             "failures": [failure.model_dump(mode="json") for failure in result.failures],
@@ -85,18 +93,23 @@ def _shown(result: CellResult, names: Iterable[str]) -> list[Measurement]:
     return [each for each in result.measurements if each.name in wanted]
 
 
-def _rows(result: CellResult, names: list[str], baseline: str) -> list[list[str]]:
+def _left_out(each: Measurement) -> set[str]:
+    return {"samples", "provenance", *([] if each.protocol.name == PROTOCOL else ["protocol"])}
+
+
+def _rows(result: CellResult, names: list[str], quality: Quality, baseline: str) -> list[list[str]]:
     shown = _shown(result, names)
     settings = list(dict.fromkeys(each.setting for each in shown if each.setting)) or [""]
     rows: list[list[str]] = []
     for index, setting in enumerate(settings):
         cells: list[str] = []
         for name in names:
-            # What holds at every setting (parameters, quality) stands in the first row only.
             places = ("", setting) if index == 0 else (setting,)
             found = next((each for each in shown if each.name == name and each.setting in places), None)
             is_reference = name.endswith("speedup") and result.cell.variant == baseline and found is None
             cells.append("baseline" if is_reference else "" if found is None else _figure(found))
+        # What holds at every setting stands in the first row only.
+        cells += quality.cells(result) if index == 0 else [""] * len(quality.shown)
         rows.append([result.cell.label if index == 0 else "", setting, *cells])
     return rows
 
@@ -109,7 +122,7 @@ def _figure(each: Measurement) -> str:
     return text + ("*" if each.flags else "")
 
 
-def _notes(table: ResultTable) -> list[str]:
+def _notes(table: ResultTable, quality: Quality) -> list[str]:
     flags: dict[str, list[str]] = {}
     failures: dict[tuple[str, str], list[str]] = {}
     for result in table.results:
@@ -120,7 +133,8 @@ def _notes(table: ResultTable) -> list[str]:
                 flags.setdefault(flag, []).append(place)
         for failure in result.failures:
             failures.setdefault(_told(failure), []).append(label)
-    lines = [f"* {flag}: {', '.join(dict.fromkeys(places))}" for flag, places in flags.items()]
+    lines = quality.notes(table.results)
+    lines += [f"* {flag}: {', '.join(dict.fromkeys(places))}" for flag, places in flags.items()]
     lines += [
         f"{kind}: {', '.join(dict.fromkeys(labels))}: {reason}" for (kind, reason), labels in failures.items()
     ]

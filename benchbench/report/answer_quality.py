@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from benchbench.core.comparable import differing_settings
 from benchbench.core.paired_means import MeanRatio
 from benchbench.core.units import significant
-from benchbench.report.quality_words import is_abroad
-from benchbench.report.text import signed, signed_percent, span
+from benchbench.report.quality_words import column_name, is_abroad
+from benchbench.report.text import short, signed, signed_percent, span
 from benchbench.report.views.lines import Estimate
 from benchbench.report.views.quality import QualityColumn, is_reference
 from benchbench.report.views.summary import SummaryRow
@@ -25,12 +25,12 @@ def own_quality(row: SummaryRow, qualities: Sequence[QualityColumn]) -> list[str
     if first is None:
         return ["its outputs are the others' reference"] if is_reference(row.line, qualities[0]) else []
     spread = f" ± {significant(first.sd, 2)}" if first.sd else ""
-    return [f"{title(first.name)} {_with_unit(significant(first.value), first)}{spread}"]
+    return [f"{column_name(qualities[0])} {_with_unit(short(first.value), first)}{spread}"]
 
 
 def quality_parts(row: SummaryRow, reference: SummaryRow, qualities: Sequence[QualityColumn]) -> list[str]:
     """How the first quality changes against the baseline's, and how far the outputs are from its outputs."""
-    return [*_change(row, reference), *_distance(row, qualities)]
+    return [*_change(row, reference, qualities), *_distance(row, qualities)]
 
 
 def quality_cautions(row: SummaryRow, qualities: Sequence[QualityColumn]) -> list[str]:
@@ -48,13 +48,13 @@ def quality_cautions(row: SummaryRow, qualities: Sequence[QualityColumn]) -> lis
     return cautions
 
 
-def _change(row: SummaryRow, reference: SummaryRow) -> list[str]:
+def _change(row: SummaryRow, reference: SummaryRow, qualities: Sequence[QualityColumn]) -> list[str]:
     if not row.qualities:
         return []
     ours, base = row.qualities[0], reference.qualities[0]
     if ours is None or base is None:
         return []
-    name = title(ours.name)
+    name = column_name(qualities[0])
     if not ours.is_comparable(base):
         return [f"{name} not comparable with the baseline's (another protocol{_settings(ours, base)})"]
     ratio = row.quality_ratios[0]
@@ -97,15 +97,15 @@ def _distance(row: SummaryRow, qualities: Sequence[QualityColumn]) -> list[str]:
     between = f" {span(figure.interval)}" if figure.interval else ""
     said = (
         f"its outputs differ from the baseline's by {title(figure.name)} "
-        f"{_with_unit(significant(figure.value), figure)}{between}"
+        f"{_with_unit(short(figure.value), figure)}{between}"
     )
     stick = figure.yardstick
     if stick is None:
         return [said]
     halves = "two halves of the baseline's own outputs"
     if stick.ratio is None:
-        return [f"{said} ({halves}: {significant(stick.value)})"]
-    return [f"{said} ({significant(stick.ratio)}x as far as {halves})"]
+        return [f"{said} ({halves}: {short(stick.value)})"]
+    return [f"{said} ({short(stick.ratio)}x as far as {halves})"]
 
 
 def _parts(row: SummaryRow, whole: MeanRatio) -> str:

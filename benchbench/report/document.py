@@ -25,7 +25,7 @@ class Item:
     detail: str = ""
     notes: tuple[int, ...] = ()
     mark: Mark = ""
-    more: str = ""
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def _items(row: Row, width: int) -> Iterator[str]:
 
 
 def _item(item: Item) -> str:
-    detail = "".join(f"<br>{escape(text)}" for text in (item.detail, item.more) if text)
+    detail = "".join(f"<br>{escape(text)}" for text in (item.detail, *item.more) if text)
     notes = f"<sup>{','.join(map(str, item.notes))}</sup>" if item.notes else ""
     return f"{escape(item.text)}{notes}{detail}"
 

@@ -192,7 +192,10 @@ def _tradeoff_plot(tradeoff: Tradeoff) -> Plot:
     said = f"{title(x.name)}{where} against {title(y.name)}"
     caption = f"{said[0].upper()}{said[1:]}: {corner} is better."
     if tradeoff.is_distance:
-        caption += " A distance from the baseline's outputs, so that the baseline has no point."
+        caption = (
+            f"{said[0].upper()}{said[1:]}: to the left is cheaper, further down closer to the baseline's "
+            "outputs; the baseline itself has no point."
+        )
     if tradeoff.part:
         caption += " Only variants whose quality was measured alike are in one plot."
     return Plot(

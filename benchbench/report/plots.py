@@ -69,6 +69,8 @@ def draw_tradeoff(tradeoff: Tradeoff) -> Figure:
         _from_zero_if_near(axes, points, x_factor)
         axes.set_xlabel(f"{_axis_title(tradeoff.x, x_unit)}  (← better)")
         better = "lower is better" if tradeoff.y.direction == "lower" else "higher is better"
+        if tradeoff.is_distance:
+            better = "from the baseline"
         axes.set_ylabel(f"{_axis_title(tradeoff.y, y_unit)}  ({better})")
         texts = [_point_label(point) for point in points]
         figure.canvas.draw()

@@ -13,10 +13,12 @@ from benchbench.report.quality_words import (
     odd_note,
     own_flags,
     ratio_text,
+    told_apart,
 )
-from benchbench.report.text import MISSING, span
+from benchbench.report.text import MISSING, short, span
 from benchbench.report.views.lines import Estimate
-from benchbench.report.views.quality import QualityColumn, is_reference, main_keys
+from benchbench.report.views.quality import QualityColumn, is_reference
+from benchbench.report.views.quality_keys import main_keys
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.summary import SummaryRow
 from benchbench.report.views.vocabulary import explain_flag, title
@@ -53,9 +55,9 @@ def quality_detail(view: ReportView, notes: Notes) -> Grid | None:
     """A row per line and figure of the quality measure, with what no column has room for."""
     found = [
         (row, column, figure)
+        for at, column in enumerate(view.qualities)
         for row in view.summary
-        for column, figure in zip(view.qualities, row.qualities, strict=True)
-        if figure is not None and column.is_declared and (row.level == "line" or len(row.line.results) > 1)
+        if (figure := row.qualities[at]) is not None and column.is_declared
     ]
     if not found:
         return None
@@ -63,13 +65,11 @@ def quality_detail(view: ReportView, notes: Notes) -> Grid | None:
         Row(
             (
                 Item(row.label),
-                Item(title(figure.name), figure.setting),
-                Item(
-                    significant(figure.value, 4), span(figure.interval) if figure.interval else "no interval"
-                ),
+                Item(title(figure.name), told_apart(column) or figure.setting),
+                Item(short(figure.value, 4), span(figure.interval) if figure.interval else "no interval"),
                 Item(_distinct(counts_text(protocol) for _, protocol in figure.by_seed)),
                 *_stick(figure),
-                Item("; ".join(own_flags(map(explain_flag, figure.flags), column))),
+                Item(_remarks(row, figure, column)),
             ),
             level="seed" if row.level == "seed" else "baseline" if row.is_baseline else "line",
         )
@@ -91,7 +91,7 @@ def _column(view: ReportView, position: int, notes: Notes) -> tuple[Column, Make
     column = view.qualities[position]
     made = Column(
         column_title(column),
-        detail=column.key.setting,
+        detail=", ".join(filter(None, (told_apart(column), column.key.setting))),
         notes=notes.number(*column_notes(column)),
     )
     return made, lambda row: _figure(row, row.qualities[position], column, notes)
@@ -100,26 +100,39 @@ def _column(view: ReportView, position: int, notes: Notes) -> tuple[Column, Make
 def _figure(row: SummaryRow, figure: Estimate | None, column: QualityColumn, notes: Notes) -> Item:
     if figure is None:
         return REFERENCE if is_reference(row.line, column) else Item(MISSING)
-    text = significant(figure.value)
+    text = short(figure.value)
     if figure.sd:
         text += f" ± {significant(figure.sd, 2)}"
     flags = () if column.is_declared else tuple(map(explain_flag, figure.flags))
-    numbers = notes.number(*flags, *_odd(row, figure, column))
+    odd = _odd(row, figure, column)
     stick = ratio_text(figure.yardstick, figure.by_seed[0][1]) if figure.yardstick else ""
-    return Item(text, span(figure.interval) if figure.interval else "", numbers, more=stick)
+    said = tuple(filter(None, (stick, "not compared" if odd else "")))
+    return Item(
+        text,
+        span(figure.interval) if figure.interval else "",
+        notes.number(*flags, *odd),
+        mark="quiet" if odd else "",
+        more=said,
+    )
 
 
 def _odd(row: SummaryRow, figure: Estimate, column: QualityColumn) -> list[str]:
     found = (column.odd.get((row.line.compared_with, seed, row.line.label)) for seed, _ in figure.by_seed)
-    return list(dict.fromkeys(odd_note(column, each) for each in found if each))
+    return list(dict.fromkeys(odd_note(each) for each in found if each))
 
 
 def _stick(figure: Estimate) -> Sequence[Item]:
     stick = figure.yardstick
     if stick is None:
         return Item(MISSING), Item(MISSING)
-    ratio = Item(f"{significant(stick.ratio)}x") if stick.ratio is not None else Item("none", "not above 0")
-    return Item(significant(stick.value), f"N = {stick.count:,} each"), ratio
+    ratio = Item(f"{short(stick.ratio)}x") if stick.ratio is not None else Item("none", "not above 0")
+    return Item(short(stick.value), f"N = {stick.count:,} each"), ratio
+
+
+def _remarks(row: SummaryRow, figure: Estimate, column: QualityColumn) -> str:
+    if row.level == "line" and figure.seeds > 1:
+        return f"mean of {figure.seeds} seeds"
+    return "; ".join(map(explain_flag, own_flags(figure.flags, column)))
 
 
 def _distinct(texts: Iterable[str]) -> str:

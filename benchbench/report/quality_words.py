@@ -7,22 +7,36 @@ from collections.abc import Iterable, Sequence
 
 from benchbench.core.measurement import Protocol, Yardstick
 from benchbench.core.model import JsonValue
-from benchbench.core.units import significant
-from benchbench.report.text import choose_scale, heading
+from benchbench.report.text import choose_scale, heading, short
 from benchbench.report.views.quality import BASELINE_OUTPUTS, Difference, QualityColumn
 from benchbench.report.views.vocabulary import explain_flag, title
 
 _LONGEST_VALUE = 24
 _MOST_DIFFERENCES = 8
 _ABROAD = "not comparable to the literature"
-# What the reader is told in other words, or not at all where a table has it.
-_TOLD_ELSEWHERE = (_ABROAD, "mean of ")
 
 
 def column_title(column: QualityColumn) -> str:
     """`FD [rand-conv-128] ↓`, `PSNR, dB ↑`."""
     _, unit = choose_scale([], column.unit)
-    return f"{heading(title(column.key.name), unit)} {'↓' if column.direction == 'lower' else '↑'}"
+    # The arrow stays with its word where a heading is broken into lines.
+    arrow = "↓" if column.direction == "lower" else "↑"
+    return f"{heading(title(column.key.name), unit)}\N{NO-BREAK SPACE}{arrow}"
+
+
+def told_apart(column: QualityColumn) -> str:
+    """What tells the column from others of its name: `against the test images`, `tile 64`."""
+    told = []
+    for key, value in column.key.declared:
+        said = _reference(value) if key == "reference" and isinstance(value, str) else None
+        told.append(f"against {said}" if said else f"{key.replace('_', ' ')} {_plain(value)}")
+    return ", ".join(told)
+
+
+def column_name(column: QualityColumn) -> str:
+    """`FD [rand-conv-128]`, with what tells it from others of its name."""
+    told = told_apart(column)
+    return f"{title(column.key.name)}{f' {told}' if told else ''}"
 
 
 def stick_name(protocol: Protocol) -> str:
@@ -33,22 +47,21 @@ def stick_name(protocol: Protocol) -> str:
 def ratio_text(stick: Yardstick, protocol: Protocol) -> str:
     """`4.25x real-vs-real`; why there is none where there is none."""
     name = stick_name(protocol)
-    return f"{name} not above 0" if stick.ratio is None else f"{significant(stick.ratio)}x {name}"
+    return f"no ratio to {name}" if stick.ratio is None else f"{short(stick.ratio)}x {name}"
 
 
 def column_notes(column: QualityColumn) -> tuple[str, ...]:
     """The footnotes of a column's title: what was compared with what, then what is this measure's own."""
-    if not column.is_declared:
-        return tuple(text for text in (_comparability(column),) if text)
-    return tuple(text for text in (_sides(column), _own(column)) if text)
+    declared = (_sides(column), _own(column)) if column.is_declared else ()
+    return tuple(text for text in (*declared, _comparability(column)) if text)
 
 
-def odd_note(column: QualityColumn, differences: Sequence[Difference]) -> str:
+def odd_note(differences: Sequence[Difference]) -> str:
     """Why one figure is not compared with those it stands beside."""
     told = [f"{key} {_plain(one)}, theirs {_plain(other)}" for key, one, other in differences]
     more = f", and {len(told) - _MOST_DIFFERENCES} more" if len(told) > _MOST_DIFFERENCES else ""
     said = "; ".join(told[:_MOST_DIFFERENCES]) + more
-    return f"{title(column.key.name)} not compared with the other rows, which were measured otherwise: {said}"
+    return f"not compared with the other rows of its column, which were measured otherwise: {said}"
 
 
 def is_abroad(column: QualityColumn) -> bool:
@@ -71,7 +84,14 @@ def counts_text(protocol: Protocol) -> str:
 
 def own_flags(flags: Iterable[str], column: QualityColumn) -> tuple[str, ...]:
     """The flags of one figure that its column does not tell already."""
-    return tuple(flag for flag in flags if flag not in column.common_flags and _ABROAD not in flag)
+    return tuple(flag for flag in flags if _ABROAD not in flag and flag not in _shared_flags(column))
+
+
+def _shared_flags(column: QualityColumn) -> tuple[str, ...]:
+    # The members of a mean are one figure's own, even where there is but one figure.
+    return tuple(
+        flag for flag in column.common_flags if _ABROAD not in flag and not flag.startswith("mean of ")
+    )
 
 
 def _sides(column: QualityColumn) -> str:
@@ -95,35 +115,32 @@ def _sides(column: QualityColumn) -> str:
     for name in _values(column, "named"):
         departures = _values(column, "departures")
         other = f" except for {_joined(departures)}" if any(each != "none" for each in departures) else ""
-        parts.append(f"protocol of {name}{other}")
+        parts.append(f"protocol {name}{other}")
     if is_abroad(column):
         parts.append(f"{_ABROAD}: compare within this report only")
-    return _sentences(parts)
+    return "; ".join(parts)
 
 
 def _own(column: QualityColumn) -> str:
-    name = title(column.key.name)
-    parts = [f"{name}: {_joined(_values(column, 'estimator'))}"]
-    if column.against_baseline and column.direction == "lower":
+    parts = [f"estimator: {_joined(_values(column, 'estimator'))}"]
+    is_distance = _values(column, "reference") == (BASELINE_OUTPUTS,)
+    if is_distance and column.direction == "lower":
         parts.append("how far from the baseline's outputs, not how much worse; 0 is no difference")
     if column.yardsticks:
-        values = _joined(significant(each.value) for each in column.yardsticks)
+        values = list(dict.fromkeys(short(each.value) for each in column.yardsticks))
         counts = _joined(f"{each.count:,}" for each in column.yardsticks)
-        verb = "are" if len(column.yardsticks) == 1 else "are, each for its own rows,"
-        halves = "the baseline's own outputs" if column.against_baseline else "the reference"
-        stick = stick_name(column.protocols[0])
-        parts.append(
-            f"{stick}: two halves of {halves} (N = {counts} each) {verb} {values} apart, "
-            f'and "x {stick}" is the figure at that N as a multiple of it'
+        halves = "the baseline's own outputs" if is_distance else "the reference"
+        stick = "half-vs-half" if is_distance else "real-vs-real"
+        apart = (
+            f"{values[0]} apart" if len(values) == 1 else f"{_joined(values)} apart, each for its own rows"
         )
-    parts += [
-        explain_flag(flag)
-        for flag in column.common_flags
-        if not any(known in flag for known in _TOLD_ELSEWHERE)
-    ]
-    if told := _comparability(column):
-        parts.append(told)
-    return _sentences(parts)
+        parts.append(f"{stick}: two halves of {halves} (N = {counts} each) are {apart}")
+        if any(each.ratio is not None for each in column.yardsticks):
+            parts.append(f'"x {stick}" is the figure at that N, as a multiple of it')
+        if any(each.ratio is None for each in column.yardsticks):
+            parts.append("of a value that is not above 0 there is no ratio")
+    parts += map(explain_flag, _shared_flags(column))
+    return "; ".join(parts)
 
 
 def _comparability(column: QualityColumn) -> str:
@@ -140,7 +157,7 @@ def _comparability(column: QualityColumn) -> str:
             f"{key} {' and '.join(map(_plain, values[:3]))}"
             for key, values in column.by_comparison[:_MOST_DIFFERENCES]
         )
-        parts.append(f"figures of different runs, groups or settings are not compared: {told}")
+        parts.append(f"figures of different {' and '.join(column.apart)} are not compared: {told}")
     if column.repeated:
         parts.append(
             "another measure of this run gives figures of the same name, which are in table.csv only"
@@ -182,7 +199,3 @@ def _plain(value: JsonValue, *, longest: int = _LONGEST_VALUE) -> str:
 
 def _joined(texts: Iterable[str]) -> str:
     return " or ".join(dict.fromkeys(texts))
-
-
-def _sentences(parts: Sequence[str]) -> str:
-    return "; ".join(parts)

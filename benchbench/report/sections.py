@@ -26,10 +26,14 @@ from benchbench.report.grids import SHOWN_TIMES, paper_grid, summary_grid, timin
 from benchbench.report.plot_blocks import curve_plots, gain_plots, stage_plots, tradeoff_plots
 from benchbench.report.quality_grids import further_quality, quality_detail
 from benchbench.report.text import duration, percent, span
+from benchbench.report.views.provenance import ProtocolRow
+from benchbench.report.views.quality import PROTOCOL as QUALITY
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.structure import Replaced
 from benchbench.report.views.training import CurvePanel, PictureGrid
 from benchbench.report.views.vocabulary import failed_title, title
+
+_MANY_PROTOCOLS = 3
 
 
 def compose(view: ReportView) -> Document:
@@ -68,7 +72,7 @@ def _run_line(view: ReportView) -> tuple[Block, ...]:
     of = "group" if len({row.line.group for row in view.summary}) > 1 else "run"
     timed = f"Speed-ups are paired ratios to the baseline of the same {of}, with 95 % intervals."
     said = timed if view.times else f"Changes are against the baseline of the same {of}."
-    paired = [row for row in view.summary if any(row.quality_ratios)]
+    paired = [row for row in view.summary if any(row.quality_ratios[:1])]
     if paired and all(len(row.line.results) == 1 for row in paired):
         said += (
             " Quality is compared image by image; its interval is over the test images of one training "
@@ -208,7 +212,20 @@ def _protocol(view: ReportView) -> tuple[Block, ...]:
             Column("meaning", is_number=False),
         )
         blocks.append(Grid("A/A control", columns, rows))
-    protocols = tuple(
+    if view.protocols:
+        blocks.append(Paragraph("Figures are compared only where the hash of their protocol is the same."))
+    # Each metric and seed of the quality measure has a protocol of its own, and many settings.
+    long = [row for row in view.protocols if row.name == QUALITY]
+    if short := [row for row in view.protocols if row.name != QUALITY]:
+        blocks.append(_protocol_grid("Protocols", short))
+    if long:
+        grid = _protocol_grid("Protocols of quality", long)
+        blocks.append(grid if len(long) < _MANY_PROTOCOLS else Fold(grid.caption, (grid,)))
+    return tuple(blocks)
+
+
+def _protocol_grid(caption: str, protocols: Sequence[ProtocolRow]) -> Grid:
+    rows = tuple(
         Row(
             (
                 Item(row.name),
@@ -217,15 +234,9 @@ def _protocol(view: ReportView) -> tuple[Block, ...]:
                 Item(row.hash),
             )
         )
-        for row in view.protocols
+        for row in protocols
     )
-    if protocols:
-        said = "Figures are compared only where the hash of their protocol is the same."
-        blocks += [
-            Paragraph(said),
-            Grid("Protocols", _columns("protocol", "measures", "settings", "hash"), protocols),
-        ]
-    return tuple(blocks)
+    return Grid(caption, _columns("protocol", "measures", "settings", "hash"), rows)
 
 
 def _meaning(is_quiet: bool | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from benchbench.core.units import format_quantity, significant
 
 MISSING = "–"
+_NEAR_ZERO = 1e-6
 _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
     "MAC": ((1e12, "TMAC"), (1e9, "GMAC"), (1e6, "MMAC"), (1e3, "kMAC"), (1.0, "MAC")),
@@ -31,6 +32,11 @@ def heading(name: str, unit: str) -> str:
     return f"{name}, {unit}" if unit else name
 
 
+def short(value: float, digits: int = 3) -> str:
+    """A score with that many significant digits; what is 0 but for rounding errors in few of them."""
+    return f"{value:.0e}" if 0 < abs(value) < _NEAR_ZERO else significant(value, digits)
+
+
 def percent(share: float) -> str:
     """0.876 -> `87.6 %`."""
     return f"{share * 100:.1f} %"
@@ -51,7 +57,7 @@ def signed(value: float, digits: int) -> str:
 
 def span(interval: tuple[float, float], *, factor: float = 1.0, digits: int = 3) -> str:
     """`[1.38, 1.43]`."""
-    return f"[{significant(interval[0] / factor, digits)}, {significant(interval[1] / factor, digits)}]"
+    return f"[{short(interval[0] / factor, digits)}, {short(interval[1] / factor, digits)}]"
 
 
 def exact(value: float, unit: str) -> str:

@@ -85,7 +85,7 @@ def quality_figure(
     samples: Sequence[float] = (),
     **changed: object,
 ) -> Measurement:
-    """A figure as measures/quality makes it; `real` is the real-against-real value, `changed` its settings."""
+    """A figure as measures/quality makes it; `real` is real against real, `changed` are its settings."""
     metric, _, label = name.rstrip("]").partition("[")
     higher = metric in ("precision", "recall", "density", "coverage", "psnr", "ssim", "miou")
     settings: dict[str, object] = {
@@ -99,7 +99,7 @@ def quality_figure(
         "reference_digest": "00d1f0aa00d1f0aa",
     }
     flags: tuple[str, ...] = ()
-    if label:
+    if label and metric != "lpips":
         settings |= {
             "extractor": label,
             "weights_hash": "c0ffee1234567890",
@@ -107,7 +107,10 @@ def quality_figure(
             "members": 3,
             "comparable_to_literature": False,
         }
-        flags = (f"mean of 3: {value:.3g}, {value:.3g}, {value:.3g}", f"{label}: not comparable to the literature")
+        flags = (
+            f"mean of 3: {value:.3g}, {value:.3g}, {value:.3g}",
+            f"{label}: not comparable to the literature",
+        )
     if samples:
         settings["aggregate"] = "mean"
     made = figure(

@@ -37,8 +37,8 @@ def test_headings_carry_units_and_settings(table):
         "latency, ms cpu, 2 threads",
         "speed-up cpu, 2 threads",
         "GMAC/s cpu, 2 threads",
-        "loss ↓",
-        "content loss, weighted ↓",
+        "loss\N{NO-BREAK SPACE}↓",
+        "content loss, weighted\N{NO-BREAK SPACE}↓",
         "training",
     ]
 

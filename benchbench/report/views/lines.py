@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from benchbench.core.measurement import (
     ResultTable,
     Yardstick,
 )
+from benchbench.core.model import JsonValue
 from benchbench.core.statistics import classify_outliers
 
 
@@ -144,9 +145,20 @@ def reference_of(line: Line, lines: Iterable[Line]) -> Line | None:
     return None
 
 
-def estimate(results: Sequence[CellResult], name: str, setting: str | None = None) -> Estimate | None:
-    """What `results` (one per seed) say of a measure; None where none of them has it."""
-    measured = [(result.cell.seed, result.measurement(name, setting)) for result in results]
+def estimate(
+    results: Sequence[CellResult],
+    name: str,
+    setting: str | None = None,
+    *,
+    declared: Mapping[str, JsonValue] | None = None,
+) -> Estimate | None:
+    """What `results` (one per seed) say of a measure; None where none of them has it.
+
+    `declared` are settings of the protocol, which tell apart several figures of one name.
+    """
+    measured = [
+        (result.cell.seed, find_figure(result, name, setting, declared=declared or {})) for result in results
+    ]
     by_seed = [(seed, each) for seed, each in measured if each is not None]
     found = [each for _, each in by_seed]
     if not found:
@@ -172,6 +184,18 @@ def estimate(results: Sequence[CellResult], name: str, setting: str | None = Non
         yardstick=_mean_yardstick(found),
         seeds=len(found),
     )
+
+
+def find_figure(
+    result: CellResult, name: str, setting: str | None, *, declared: Mapping[str, JsonValue]
+) -> Measurement | None:
+    """The first figure of that name, at that setting and with those settings of its protocol."""
+    for each in result.measurements:
+        if each.name == name and setting in (None, each.setting):
+            given = each.protocol.settings
+            if all(given.get(key) == value for key, value in declared.items()):
+                return each
+    return None
 
 
 def settings_of(lines: Iterable[Line], name: str) -> tuple[str, ...]:

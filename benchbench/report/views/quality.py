@@ -1,4 +1,4 @@
-"""Quality figures: which columns there are, how each was measured, and what of it may be compared."""
+"""Columns of quality: how the figures of each were measured, and which of them may be compared."""
 
 from __future__ import annotations
 
@@ -14,26 +14,12 @@ from benchbench.core.measurement import CellResult, Direction, Measurement, Prot
 from benchbench.core.model import JsonValue
 from benchbench.core.paired_means import MeanRatio, ratio_of_means
 from benchbench.report.views.lines import Line
-from benchbench.report.views.vocabulary import is_quality
+from benchbench.report.views.quality_keys import QualityKey, count_figures, quality_keys
 
 PROTOCOL = "quality"
 BASELINE_OUTPUTS = "outputs of the baseline"
-MOST_IN_MAIN = 3
-# The parts of the loss are read after the loss; a set of four stands together or not at all.
-_SETS = {
-    **dict.fromkeys(("content_loss", "style_loss"), "parts of the loss"),
-    **dict.fromkeys(("precision", "recall", "density", "coverage"), "neighbours"),
-}
 Comparison = tuple[int, str | None, tuple[Setting, ...]]
 Difference = tuple[str, JsonValue, JsonValue]
-
-
-@dataclass(frozen=True, slots=True)
-class QualityKey:
-    """One quality measure at one setting."""
-
-    name: str
-    setting: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +33,8 @@ class QualityColumn:
         against_baseline: comparisons (`Line.compared_with`) whose baseline is what the others are compared
             with, and so has no figure.
         by_seed: settings that differ between the seeds of one line.
-        by_comparison: settings that differ between runs, groups or swept values: (setting, its values).
+        by_comparison: settings that differ between comparisons: (setting, its values).
+        apart: what tells those comparisons apart: runs, groups, swept values.
         odd: (comparison, seed, label) of a figure that was measured otherwise than those it stands beside
             -> the settings that differ: (setting, its own, theirs).
         repeated: whether some cell has several figures of this name, of which the first is shown.
@@ -62,6 +49,7 @@ class QualityColumn:
     against_baseline: frozenset[Comparison]
     by_seed: tuple[str, ...]
     by_comparison: tuple[tuple[str, tuple[JsonValue, ...]], ...]
+    apart: tuple[str, ...]
     odd: dict[tuple[Comparison, int, str], tuple[Difference, ...]]
     repeated: bool
 
@@ -76,33 +64,6 @@ class _Figure:
     line: Line
     seed: int
     made: Measurement
-
-
-def quality_keys(lines: Sequence[Line]) -> tuple[QualityKey, ...]:
-    """Every quality measure that any line has: the perceptual loss, then distances and scores, then sets."""
-    keys = dict.fromkeys(
-        QualityKey(each.name, each.setting)
-        for line in lines
-        for result in line.results
-        for each in result.measurements
-        if is_quality(each.name, each.unit)
-    )
-    return tuple(sorted(keys, key=_rank))
-
-
-def main_keys(keys: Sequence[QualityKey]) -> tuple[QualityKey, ...]:
-    """Those that stand in the main table; whole sets, and a wider table is not read."""
-    if len(keys) <= MOST_IN_MAIN:
-        return tuple(keys)
-    families: dict[tuple[str, str], list[QualityKey]] = {}
-    for key in keys:
-        base, _, label = key.name.partition("[")
-        families.setdefault((_SETS.get(base, key.name), label + key.setting), []).append(key)
-    chosen: list[QualityKey] = []
-    for family in families.values():
-        if len(chosen) + len(family) <= MOST_IN_MAIN:
-            chosen += family
-    return tuple(chosen) or tuple(keys[:MOST_IN_MAIN])
 
 
 def quality_columns(lines: Sequence[Line]) -> tuple[QualityColumn, ...]:
@@ -127,10 +88,7 @@ def quality_ratio(
         return None
     seeds = {result.cell.seed for result in results}
     others = [result for result in reference.results if result.cell.seed in seeds]
-    ours, theirs = (
-        {each.cell.seed: each.measurement(key.name, key.setting) for each in side}
-        for side in (results, others)
-    )
+    ours, theirs = ({each.cell.seed: key.of(each) for each in side} for side in (results, others))
     pairs = [(ours[seed], theirs.get(seed)) for seed in sorted(ours)]
     flat: tuple[list[float], list[float]] = [], []
     for mine, its in pairs:
@@ -151,19 +109,12 @@ def _is_mean_of_samples(figure: Measurement) -> bool:
     return bool(samples) and math.isclose(fmean(samples), figure.value, rel_tol=1e-6, abs_tol=1e-12)
 
 
-def _rank(key: QualityKey) -> int:
-    base = key.name.partition("[")[0]
-    if base == "perceptual_loss":
-        return 0
-    return {"parts of the loss": 3, "neighbours": 2}.get(_SETS.get(base, ""), 1)
-
-
 def _column(key: QualityKey, lines: Sequence[Line]) -> QualityColumn:
     figures = [
         _Figure(line, result.cell.seed, each)
         for line in lines
         for result in line.results
-        if (each := result.measurement(key.name, key.setting)) is not None
+        if (each := key.of(result)) is not None
     ]
     first = figures[0].made
     flags = [each.made.flags for each in figures]
@@ -182,12 +133,13 @@ def _column(key: QualityKey, lines: Sequence[Line]) -> QualityColumn:
         ),
         by_seed=_between_seeds(usual),
         by_comparison=_between_comparisons(usual),
-        odd=odd,
-        repeated=any(
-            sum(each.name == key.name and each.setting == key.setting for each in result.measurements) > 1
-            for line in lines
-            for result in line.results
+        apart=tuple(
+            name
+            for at, name in enumerate(("runs", "groups", "swept values"))
+            if len({each.line.compared_with[at] for each in usual}) > 1
         ),
+        odd=odd,
+        repeated=any(count_figures(key, result) > 1 for line in lines for result in line.results),
     )
 
 

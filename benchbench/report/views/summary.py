@@ -9,7 +9,8 @@ from typing import Literal
 from benchbench.core.measurement import CellResult, Failure
 from benchbench.core.paired_means import MeanRatio
 from benchbench.report.views.lines import Estimate, Line, estimate, reference_of, settings_of
-from benchbench.report.views.quality import quality_keys, quality_ratio
+from benchbench.report.views.quality import quality_ratio
+from benchbench.report.views.quality_keys import quality_keys
 
 LATENCIES = {"latency": "speedup", "device_latency": "device_speedup"}
 CONTROLS = {"latency": "aa_control", "device_latency": "device_aa_control"}
@@ -126,7 +127,7 @@ def _row(
         discriminator_parameters=estimate(results, "discriminator_parameters"),
         total_parameters=estimate(results, "total_parameters"),
         times=tuple(_times(line, results, key, lines) for key in time_keys(lines)),
-        qualities=tuple(estimate(results, key.name, key.setting) for key in quality_keys(lines)),
+        qualities=tuple(key.over(results) for key in quality_keys(lines)),
         quality_ratios=tuple(quality_ratio(line, results, key, reference) for key in quality_keys(lines)),
         training_time=estimate(results, "training_time"),
         failure=next((failure for failure in failures if failure is not None), None) if nothing else None,

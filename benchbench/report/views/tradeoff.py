@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from benchbench.core.measurement import Direction
 from benchbench.report.views.lines import Estimate, Line, estimate
-from benchbench.report.views.quality import BASELINE_OUTPUTS, QualityKey
+from benchbench.report.views.quality import BASELINE_OUTPUTS
+from benchbench.report.views.quality_keys import QualityKey
 from benchbench.report.views.summary import SummaryRow, TimeKey
 from benchbench.report.views.vocabulary import is_quality
 
@@ -77,9 +78,9 @@ def tradeoffs(
     costs = [("latency", times[0].setting)] if times and times[0].name == "latency" else []
     costs += [("macs", ""), ("parameters", "")]
     if qualities:
-        pairs = [(cost, (qualities[0].name, qualities[0].setting)) for cost in costs]
+        pairs = [(cost, qualities[0]) for cost in costs]
     else:
-        pairs = [(costs[1], costs[0])] if len(costs) == 3 else []
+        pairs = [(costs[1], QualityKey(*costs[0]))] if len(costs) == 3 else []
     return tuple(each for x, y in pairs for each in _tradeoffs(lines, x, y))
 
 
@@ -128,11 +129,11 @@ def pareto_front(points: Sequence[TradePoint], *, y_direction: Direction) -> tup
     return tuple(replace(point, on_front=not beaten(point)) for point in points)
 
 
-def _tradeoffs(lines: Sequence[Line], x: tuple[str, str], y: tuple[str, str]) -> tuple[Tradeoff, ...]:
+def _tradeoffs(lines: Sequence[Line], x: tuple[str, str], y: QualityKey) -> tuple[Tradeoff, ...]:
     parts: list[list[tuple[Line, Estimate, Estimate]]] = []
     for line in lines:
         cost = estimate(line.results, x[0], x[1] or None)
-        quality = estimate(line.results, y[0], y[1] or None)
+        quality = y.over(line.results)
         if cost is None or quality is None:
             continue
         # Latency has a protocol of its own; only figures of quality are refused one another here.
