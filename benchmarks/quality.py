@@ -43,24 +43,23 @@ Features = NDArray[np.float64]
 def designed_pair(
     count: int, dimensions: int = DIMENSIONS, seed: int = 0
 ) -> tuple[Features, Features, float]:
-    """Two feature sets [N, D] whose sample moments are known, and their Fréchet distance.
+    """Two feature sets [N, D] whose Fréchet distance is known: the second is the first, moved by a map.
 
-    Their sample covariances have the same eigenvectors, so that the trace term is a sum over eigenvalues.
+    The map is linear and symmetric positive definite, so that it is the optimal transport between the two
+    sample Gaussians, whatever their covariances (Dowson and Landau 1982; they do not commute here).
     """
     random = np.random.default_rng(seed)
-    rank = min(count - 1, dimensions)
-    axes = np.linalg.qr(random.standard_normal((dimensions, rank)))[0]
-    roots = 0.5 / np.sqrt(np.arange(1, rank + 1) / rank + 0.01)
-    both = (roots, roots * (1 + 0.3 * np.sin(np.arange(rank))))
-    means = random.random((2, dimensions))
-    sets = []
-    for mean, root in zip(means, both, strict=True):
-        whitened = random.standard_normal((count, rank))
-        # Orthonormal columns that sum to nothing: their sample covariance is the identity, exactly.
-        whitened = np.linalg.qr(whitened - whitened.mean(axis=0))[0]
-        sets.append(mean + np.sqrt(count - 1) * (whitened * root) @ axes.T)
-    distance = np.square(means[0] - means[1]).sum() + np.square(both[0] - both[1]).sum()
-    return sets[0], sets[1], float(distance)
+    spectrum = 0.5 / np.sqrt(np.arange(1, dimensions + 1) / dimensions + 0.01)
+    x = random.standard_normal((count, dimensions)) * spectrum + random.random(dimensions)
+    axes = np.linalg.qr(random.standard_normal((dimensions, dimensions)))[0]
+    stretched = random.uniform(0.7, 1.3, dimensions)
+    step = random.random(dimensions) / 4
+    # Kept apart from the sum y = x + moved, in which digits are lost.
+    moved = (x @ axes) * (stretched - 1) @ axes.T + step
+    centred = moved - moved.mean(axis=0)
+    distance = np.square(moved.mean(axis=0)).sum() + np.square(centred).sum() / (count - 1)
+    # In another order: nothing but the moments may count.
+    return x, random.permutation(x + moved), float(distance)
 
 
 def frechet_peers() -> dict[str, Callable[[Features, Features], float]]:

@@ -77,17 +77,17 @@ def quality(args: Namespace) -> int:
     found = score(args.reference, args.generated, options, cache=cache, say=say)
     if not found.measurements and found.refused:
         raise found.refused[0].error
-    compared = [] if earlier is None else _compare(found, earlier)
     if args.json:
         print_json(_record(found))
     else:
         for figure in found.measurements:
             print(_line(figure))
-    for line in compared:
-        print(line, file=sys.stderr if args.json else sys.stdout)
     for refusal in found.refused:
         say(f"not computed: {refusal.metric}: {refusal.error}")
     say(_times(found))
+    # Last: what was computed is told, also where it cannot be compared.
+    for line in [] if earlier is None else _compare(found, earlier):
+        print(line, file=sys.stderr if args.json else sys.stdout)
     return 1 if found.refused else 0
 
 

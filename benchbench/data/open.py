@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchbench.core.contracts import ImageCollection, ImageSet
+from benchbench.core.collection import ImageCollection
+from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import DataError
 from benchbench.data.arrays import ArrayImages, open_npy, open_npz
 from benchbench.data.collection import ImageSequence, limited

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -60,8 +60,9 @@ class FeatureCache:
         if meta is None or meta.format != FORMAT or meta.source != source or not _is_whole(folder, meta):
             shutil.rmtree(folder, ignore_errors=True)
             return None
-        # For `prune`, which goes by the last use.
-        os.utime(folder / "meta.json")
+        # For `prune`, which goes by the last use; a cache that may be read alone is as good.
+        with suppress(OSError):
+            os.utime(folder / "meta.json")
         return FeatureTable(folder, meta)
 
     @contextmanager

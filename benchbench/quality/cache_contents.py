@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +42,16 @@ def prune_cache(root: Path, *, unused_s: float = 0.0, now: float | None = None) 
         StoreError: one cannot be removed.
     """
     moment = time.time() if now is None else now
-    gone = [entry for entry in cache_entries(root) if moment - entry.used >= unused_s]
+    # Everything is asked for where no time is: clocks of file servers differ.
+    gone = [entry for entry in cache_entries(root) if not unused_s or moment - entry.used >= unused_s]
     try:
-        for entry in gone:
-            if entry.path.is_dir():
-                shutil.rmtree(entry.path)
-            else:
-                entry.path.unlink()
-        for left in (root / "features").glob(f"{FILLING}*"):
-            if moment - max(file.stat().st_mtime for file in (left, *left.iterdir())) >= _ABANDONED_S:
-                shutil.rmtree(left)
+        for path in (*(entry.path for entry in gone), *_abandoned(root, moment)):
+            # Another process may have removed it meanwhile.
+            with suppress(FileNotFoundError):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
     except OSError as error:
         raise StoreError(
             f"cannot remove {error.filename}: {error.strerror}", fix="make the cache's folder writable"
@@ -58,19 +59,34 @@ def prune_cache(root: Path, *, unused_s: float = 0.0, now: float | None = None) 
     return gone
 
 
+def _abandoned(root: Path, moment: float) -> Iterator[Path]:
+    for left in (root / "features").glob(f"{FILLING}*"):
+        # One that is gone by now was renamed or removed by its own process.
+        with suppress(FileNotFoundError):
+            if (
+                left.is_dir()
+                and moment - max(file.stat().st_mtime for file in (left, *left.iterdir())) >= _ABANDONED_S
+            ):
+                yield left
+
+
 def _feature_entries(root: Path) -> Iterator[CacheEntry]:
     for folder in (root / "features").glob("[0-9a-f]*"):
-        meta = read_meta(folder)
-        size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-        if meta is None:
-            yield CacheEntry(folder, "damaged", 0, size, 0.0)
-        else:
-            used = (folder / "meta.json").stat().st_mtime
-            yield CacheEntry(folder, meta.label, meta.count, size, used)
+        # One that another process removes meanwhile is none.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            meta = read_meta(folder)
+            size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+            if meta is None:
+                yield CacheEntry(folder, "damaged", 0, size, 0.0)
+            else:
+                used = (folder / "meta.json").stat().st_mtime
+                yield CacheEntry(folder, meta.label, meta.count, size, used)
 
 
 def _networks(root: Path) -> Iterator[CacheEntry]:
     for kind in ("encoders", "segmenters"):
         for path in (root / kind).glob("*.safetensors"):
-            status = path.stat()
-            yield CacheEntry(path, f"a trained {kind.removesuffix('s')}", 0, status.st_size, status.st_mtime)
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                label = f"a trained {kind.removesuffix('s')}"
+                yield CacheEntry(path, label, 0, status.st_size, status.st_mtime)

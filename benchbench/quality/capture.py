@@ -85,8 +85,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         said, said_kwargs = tree_map(named, args), tree_map(named, kwargs)
         made = func(*args, **kwargs)
-        if func in _RESHAPES and made.shape[:1] == self._alive[0].shape[:1]:
-            said = (said[0], [-1, *made.shape[1:]])
+        if func in _RESHAPES:
+            # As `reshape`, because whoever replays it may order memory in another way.
+            func = torch.ops.aten.reshape.default
+            if made.shape[:1] == self._alive[0].shape[:1]:
+                said = (said[0], [-1, *made.shape[1:]])
         first = made[0] if isinstance(made, (tuple, list)) else made
         if isinstance(first, Tensor) and any(
             isinstance(leaf, Slot) for leaf in _leaves(said) + _leaves(said_kwargs)

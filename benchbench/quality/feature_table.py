@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -39,7 +40,7 @@ class EntryMeta(Frozen):
 class FeatureRows:
     """Rows of one member, read from disk block by block: `rows[a:b]` is float32 [b - a, D].
 
-    Its memory does not depend on N.
+    Its memory does not depend on N. `rows[indices]` takes chosen ones.
     """
 
     def __init__(self, path: Path, meta: EntryMeta, member: int) -> None:
@@ -50,16 +51,23 @@ class FeatureRows:
     def __len__(self) -> int:
         return self._meta.count
 
-    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> NDArray[np.float32]:
+        members, dimensions = self._meta.members, self._meta.dimensions
+        if not isinstance(rows, slice):
+            return np.concatenate([self[row : row + 1] for row in rows.tolist()])
         first, last, step = rows.indices(self._meta.count)
         if step != 1:
             raise ValueError("rows are read in order: a step of 1")
-        width = self._meta.members * self._meta.dimensions
+        last = max(first, last)
+        width = members * dimensions
         with self._path.open("rb") as file:
             file.seek(first * width * FLOAT.itemsize)
-            block = np.fromfile(file, dtype=FLOAT, count=max(0, last - first) * width)
-        shaped = block.reshape(-1, self._meta.members, self._meta.dimensions)
-        return np.ascontiguousarray(shaped[:, self._member])
+            block = np.fromfile(file, dtype=FLOAT, count=(last - first) * width)
+        if block.size != (last - first) * width:
+            raise FeatureError(
+                f"{self._path} became shorter while it was read", fix="run again: its features are made anew"
+            )
+        return np.ascontiguousarray(block.reshape(-1, members, dimensions)[:, self._member])
 
     def whole(self) -> NDArray[np.float32]:
         """All rows at once, float32 [N, D]."""
@@ -102,30 +110,53 @@ class TableWriter:
         self.count = 0
 
     def write(
-        self, places: NDArray[np.int64], features: NDArray[np.float32], logits: NDArray[np.float32] | None
+        self,
+        places: NDArray[np.int64],
+        features: NDArray[np.float32],
+        logits: NDArray[np.float32] | None,
+        *,
+        names: Sequence[str] = (),
     ) -> None:
         """Rows at `places`: features [n, members, D], logits [n, classes] or None.
+
+        Args:
+            names: of the images, for messages.
 
         Raises:
             FeatureError: a feature that is no number, or another shape than before.
         """
+        if features.ndim != 3 or len(features) != len(places):
+            raise FeatureError(
+                f"an extractor gave features of shape {list(features.shape)} for {len(places)} images",
+                expected=f"[{len(places)}, members, dimensions]",
+            )
         shape = (features.shape[1], features.shape[2])
         if self.shape is not None and self.shape != shape:
             raise FeatureError(
                 f"an extractor gave features of shape {list(shape)} after {list(self.shape)}",
                 expected="the same members and dimensions for every batch",
             )
-        finite = np.isfinite(features).all(axis=(1, 2))
-        if not finite.all():
+        classes = 0 if logits is None else logits.shape[-1]
+        if (logits is not None and logits.shape != (len(places), classes)) or (
+            self.shape is not None and classes != self.classes
+        ):
             raise FeatureError(
-                f"features of image {int(places[int(np.argmin(finite))])} are not finite (NaN or infinite)",
-                expected="numbers",
-                fix="look at that image and at the extractor's weights; nothing was computed from them",
+                f"an extractor gave classes of shape {list(logits.shape) if logits is not None else None}",
+                expected=f"[{len(places)}, classes], as many for every batch",
             )
-        self.shape, self.count = shape, self.count + len(places)
+        for what, values in (("features", features), ("classes", logits)):
+            finite = np.isfinite(values).reshape(len(places), -1).all(axis=1) if values is not None else None
+            if finite is not None and not finite.all():
+                row = int(np.argmin(finite))
+                raise FeatureError(
+                    f"{what} of {names[row] if names else f'image {places[row]}'} are not finite "
+                    "(NaN or infinite)",
+                    expected="numbers",
+                    fix="look at that image and at the extractor's weights; nothing was computed from them",
+                )
+        self.shape, self.classes, self.count = shape, classes, self.count + len(places)
         _put(self._features, places, features.reshape(len(places), -1))
         if logits is not None:
-            self.classes = logits.shape[1]
             _put(self._logits, places, logits)
 
     def close(self) -> None:

@@ -19,9 +19,9 @@ from torch.utils._pytree import tree_map
 from benchbench.core.errors import MeasurementError
 from benchbench.quality.capture import Call, Recording, Slot, record, unoptimised
 
-_ATEN = torch.ops.aten
 _NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
 _RELUS = ("relu", "relu_")
+_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 # Of float32 convolutions against themselves in another order. 3e-6 is common, and 1e-5 was seen where random
 # weights let rounding grow from layer to layer; a wrong network is off by far more.
 TOLERANCE = 2e-5
@@ -111,7 +111,7 @@ def _run_call(step: Call, values: dict[Slot, Tensor]) -> Tensor:
 
 def _run_convolution(step: _Convolution, values: dict[Slot, Tensor]) -> None:
     source, weight, bias = values[step.source], step.weight, step.bias
-    if source.device.type == "cpu" and source.dtype is torch.float32 and torch.backends.mkldnn.is_available():
+    if _ONEDNN and source.device.type == "cpu" and source.dtype is torch.float32:
         # conv2d leaves oneDNN for small batches in one thread: slower, and with other last digits.
         made = torch.mkldnn_convolution(
             source, weight, bias, step.padding, step.stride, step.dilation, step.groups
@@ -141,7 +141,12 @@ def _folded(recording: Recording) -> list[_Step]:
         before = steps[place] if place is not None else None
         if name == "convolution" and _is_plain(call):
             step: _Step = _as_convolution(call)
-        elif place is not None and isinstance(before, _Convolution) and not before.relu and _is_frozen_norm(call):
+        elif (
+            place is not None
+            and isinstance(before, _Convolution)
+            and not before.relu
+            and _is_frozen_norm(call)
+        ):
             folded = _with_norm(before, call)
             steps[place] = replace(folded, parts=((call.output, 0, folded.weight.shape[0]),))
             made_by[call.output] = place

@@ -1,22 +1,38 @@
-"""Float32 that is float32: no tensor cores that round to ten bits, for as long as a block runs."""
+"""Float32 that is float32: nothing that rounds to ten bits or seven, for as long as a block runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 
+def _switches() -> tuple[tuple[Any, str, Any], ...]:
+    """(where, attribute, its value for full float32)."""
+    backends: Any = torch.backends
+    if not hasattr(backends, "fp32_precision"):
+        # Before torch 2.9.
+        return ((backends.cudnn, "allow_tf32", False), (backends.cuda.matmul, "allow_tf32", False))
+    # Reading the older flags is an error once somebody has set these; these read what the older ones set.
+    owners = (backends.cudnn.conv, backends.cuda.matmul, backends.mkldnn.conv, backends.mkldnn.matmul)
+    return tuple((owner, "fp32_precision", "ieee") for owner in owners)
+
+
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """TF32 off for convolutions and products; what was set before is set again afterwards.
+    """No TF32, and no bfloat16, in convolutions and products; what was set before is set again afterwards.
 
-    TF32 moves Inception features by a thousandth, and a distance with them.
+    TF32 moves Inception features by a thousandth, and a distance with them. On a CPU it is
+    `torch.set_float32_matmul_precision("medium")` that would.
     """
-    convolutions, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    switches = _switches()
+    before = [getattr(owner, name) for owner, name, _ in switches]
     try:
+        for owner, name, full in switches:
+            setattr(owner, name, full)
         yield
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolutions, products
+        for (owner, name, _), value in zip(switches, before, strict=True):
+            setattr(owner, name, value)

@@ -5,6 +5,8 @@ Parmar, Zhang and Zhu 2022 show how much a score depends on it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,8 +20,10 @@ from benchbench.core.features import ResizeName
 from benchbench.quality.precise import full_precision
 
 # Output rows per product: few enough that a band holds little beside its taps, many enough to be fast.
-# Measured from 64 to 512 pixels with one and two threads: 16 to 24 are alike, 50 takes a third longer.
+# Measured from 64 to 512 pixels: 16 to 24 are alike, 50 takes a third longer.
 _BAND = 20
+# Images per product: as many as the caches hold.
+_TOGETHER = 4
 # Keys 1981 with a = -0.5, as Pillow's BICUBIC.
 _A = -0.5
 
@@ -61,38 +65,53 @@ def resize(images: Tensor, *, side: int, how: ResizeName) -> Tensor:
         resized = F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False)
         return resized.clamp_(0, 255)
     if images.device.type != "cpu":
-        return _resize_dense(images, side)
-    made = torch.empty(len(images), 3, side, side)
-    for image, target in zip(images, made, strict=True):
-        _resize_banded(image, side, target)
-    return made
+        with full_precision():
+            return _resize_dense(images, side)
+    with full_precision(), _one_thread():
+        made = torch.empty(len(images), 3, side, side)
+        for first in range(0, len(images), _TOGETHER):
+            part = slice(first, first + _TOGETHER)
+            _resize_banded(images[part], side, made[part])
+        return made
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Products of microseconds lose more by waiting for a second thread than they gain, above all while images
+    are decoded on the other cores: up to a hundred times as long was measured.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _resize_dense(images: Tensor, side: int) -> Tensor:
-    """Whole matrix products, in a precision that no tensor core lowers."""
+    """Whole matrix products: few of them are faster there than bands."""
     rows, columns = (
         torch.from_numpy(_matrix(size, side)).to(images.device, torch.float32) for size in images.shape[-2:]
     )
-    with full_precision():
-        return (rows @ (images.float() @ columns.T)).clamp_(0, 255)
+    return (rows @ (images.float() @ columns.T)).clamp_(0, 255)
 
 
-def _resize_banded(image: Tensor, side: int, target: Tensor) -> None:
-    # Rows outermost, so that a band of rows is one stretch of memory and one product does all channels.
-    channels, height, width = image.shape
-    values = image.permute(1, 0, 2).float().reshape(height, channels * width)
+def _resize_banded(images: Tensor, side: int, target: Tensor) -> None:
+    # Rows outermost, so that a band of rows is one stretch of memory and one product does all images.
+    count, channels, height, width = images.shape
+    values = images.permute(2, 0, 1, 3).float().reshape(height, -1)
     if height != side:
-        tall = values.new_empty(side, channels * width)
+        tall = values.new_empty(side, values.shape[1])
         for band in _bands(height, side):
             torch.mm(band.weights, values[band.low : band.high], out=tall[band.start : band.stop])
         values = tall
-    values = values.view(side * channels, width)
+    values = values.view(-1, width)
     if width != side:
-        wide = values.new_empty(side * channels, side)
+        wide = values.new_empty(len(values), side)
         for band in _bands(width, side):
             torch.mm(values[:, band.low : band.high], band.weights.T, out=wide[:, band.start : band.stop])
         values = wide
-    torch.clamp(values.view(side, channels, side).permute(1, 0, 2), 0, 255, out=target)
+    torch.clamp(values.view(side, count, channels, side).permute(1, 2, 0, 3), 0, 255, out=target)
 
 
 @lru_cache(maxsize=256)

@@ -116,10 +116,15 @@ def _of_run(folder: str, variant: str, options: QualityOptions, *, count: int | 
                 f"variant '{variant}' turns images into images", fix="set contents: {source: ...}"
             )
         contents = open_declared(spec, result.cell.seed).test
-    number = count or (len(contents) if contents is not None else None)
+    number = count if count is not None or contents is None else len(contents)
     if number is None:
         raise OptionError(
-            f"'{folder}:{variant}' makes as many images as it is asked for", fix="--images 5000"
+            f"'{folder}:{variant}' makes as many images as it is asked for", fix="say --images 5000"
+        )
+    if contents is not None and number > len(contents):
+        raise DataError(
+            f"'{folder}:{variant}': {number} images asked for, and there are {len(contents)} contents",
+            fix=f"ask for {len(contents)}, or declare more with --set contents=...",
         )
     made: Sequence[torch.Tensor] = [
         image for batch in make_outputs(subject, options, contents=contents, count=number) for image in batch

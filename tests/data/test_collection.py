@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchbench.core.contracts import ImageCollection
+from benchbench.core.collection import ImageCollection
 from benchbench.core.errors import DataError
 from benchbench.data.arrays import ArrayImages
 from benchbench.data.collection import ImageSequence, Subset, limited

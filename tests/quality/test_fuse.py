@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchbench.core.errors import MeasurementError
-from benchbench.quality.capture import Call
-from benchbench.quality.fuse import FusedNetwork
+from benchbench.quality.capture import Call, Slot
+from benchbench.quality.fuse import FusedNetwork, _is_frozen_norm
 
 EXAMPLE = torch.zeros(1, 3, 12, 10)
 
@@ -155,6 +155,18 @@ def test_a_norm_over_the_batch_is_not_folded() -> None:
     assert agrees(network, fused)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_gpus_norm_says_whether_it_is_frozen(training: bool) -> None:
+    statistics = torch.zeros(4), torch.ones(4)
+    call = Call(
+        torch.ops.aten.cudnn_batch_norm.default,
+        (Slot(1), torch.ones(4), torch.zeros(4), *statistics, training, 0.1, 1e-5),
+        {},
+        Slot(2),
+    )
+    assert _is_frozen_norm(call) is not training
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_any_number_of_images(count: int) -> None:
     network = settled(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 10 * 8, 6)))
@@ -230,5 +242,5 @@ def test_a_network_for_one_image_alone_is_refused() -> None:
     def only_one(images: Tensor) -> Tensor:
         return images.reshape(len(images) * 3, 12, 10).expand(1, len(images) * 3, 12, 10)
 
-    with pytest.raises(MeasurementError, match="two images|gives"):
+    with pytest.raises(MeasurementError, match="the faster form of this network"):
         FusedNetwork(only_one, EXAMPLE)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from benchbench.core.contracts import ImageCollection
-from benchbench.core.errors import DataError
+from benchbench.core.collection import ImageCollection
+from benchbench.core.errors import DataError, FeatureError, StoreError
 from benchbench.core.features import Extractor
 from benchbench.core.model import JsonValue
 from benchbench.data.prefetch import iterate
-from benchbench.quality.cache import FeatureCache
+from benchbench.quality.cache import CACHE_FOLDER, FeatureCache, key_of
 from benchbench.quality.feature_table import FeatureTable, TableWriter
 from benchbench.quality.resize import resize
 
@@ -74,15 +74,17 @@ def extract(
 
     Raises:
         DataError: an image cannot be read, or there are fewer than two.
-        FeatureError: features that are not finite.
+        FeatureError: features that are not finite, or of another shape than the extractor declares.
         StoreError: the cache cannot be written.
     """
     started = time.perf_counter()
     if len(images) < 2:
         raise DataError(f"{len(images)} image{'' if len(images) == 1 else 's'}", expected="at least 2")
     sources = [source_of(images, extractor) for extractor in extractors]
-    found = [cache.find(source) for source in sources]
-    missing = [index for index, table in enumerate(found) if table is None]
+    keys = [key_of(source) for source in sources]
+    found = {key: cache.find(source) for key, source in zip(keys, sources, strict=True)}
+    # Two metrics may ask for one extractor in different words: it looks at the images once.
+    missing = [keys.index(key) for key, table in found.items() if table is None]
     if missing:
         with ExitStack() as stack:
             writers = [
@@ -94,9 +96,14 @@ def extract(
             feeds = [_Feed(extractors[index], writer) for index, writer in zip(missing, writers, strict=True)]
             _run(images, feeds, batch=batch, workers=workers, progress=progress)
         for index in missing:
-            found[index] = cache.find(sources[index])
-    tables = [table for table in found if table is not None]
-    assert len(tables) == len(extractors)
+            found[keys[index]] = cache.find(sources[index])
+    tables = [table for key in keys if (table := found[key]) is not None]
+    if len(tables) != len(extractors):
+        raise StoreError(
+            f"features that were just written to {cache.folder} cannot be read there",
+            expected="a cache that nobody else empties, of entries that this user may read",
+            fix=f"run again, or name another folder with --cache or {CACHE_FOLDER}",
+        )
     return tables, PassTimes(time.perf_counter() - started, len(images) if missing else 0)
 
 
@@ -105,14 +112,21 @@ class _Feed:
     extractor: Extractor
     writer: TableWriter
 
-    def take(self, places: list[int], batch: torch.Tensor) -> None:
+    def take(self, places: list[int], names: list[str], batch: torch.Tensor) -> None:
         # The small integers travel, and the resizing is done where the extractor is.
         moved = batch.to(self.extractor.device, non_blocking=True)
         with torch.inference_mode():
             resized = resize(moved, side=self.extractor.side, how=self.extractor.resize)
             made = self.extractor.run(resized)
+        features = made.features.float().cpu().numpy()
+        declared = (len(places), self.extractor.members, self.extractor.dimensions)
+        if features.shape != declared:
+            raise FeatureError(
+                f"{self.extractor.label} gave features of shape {list(features.shape)}",
+                expected=f"{list(declared)}: images, members, dimensions",
+            )
         logits = None if made.logits is None else made.logits.float().cpu().numpy()
-        self.writer.write(np.asarray(places), made.features.float().cpu().numpy(), logits)
+        self.writer.write(np.asarray(places), features, logits, names=names)
 
 
 def _run(
@@ -132,7 +146,7 @@ def _run(
             stacked = stacked.pin_memory()
         places = [place for place, _ in group]
         for feed in feeds:
-            feed.take(places, stacked)
+            feed.take(places, [images.names[order[place]] for place in places], stacked)
         done += len(group)
         progress(done, len(order))
 

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from benchbench.core.contracts import ImageCollection, ImageSet, MeasureContext, Splits, Subject
+from benchbench.core.collection import ImageCollection
+from benchbench.core.contracts import ImageSet, MeasureContext, Splits, Subject
 from benchbench.core.errors import DataError, MeasurementError, OptionError, unknown_name
 from benchbench.core.model import canonical_json, parse_options
 from benchbench.core.registry import SOURCES

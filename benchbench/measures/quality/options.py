@@ -126,7 +126,7 @@ class QualityOptions(Options):
     reference_labels: str | None = None
     label_values: Literal["as_stored", "cityscapes_ids"] = "as_stored"
     diversity_pairs: Annotated[int, Field(ge=1)] = 1000
-    bias_curve: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    bias_curve: OneOrMore[Annotated[int, Field(ge=2)]] = ()
     resamples: Annotated[int, Field(ge=0, le=100_000)] = 1000
     device: str = "auto"
     workers: Annotated[int, Field(ge=0, le=64)] = 2

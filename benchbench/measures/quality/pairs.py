@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchbench.core.contracts import ImageCollection
+from benchbench.core.collection import ImageCollection
 from benchbench.core.errors import BenchbenchError, DataError, MeasurementError, OptionError
 from benchbench.core.measurement import Direction, Interval, Measurement, Protocol
 from benchbench.core.model import JsonValue

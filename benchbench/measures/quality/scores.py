@@ -49,7 +49,7 @@ class Scorer:
         self.made, self.options = made, options
         self.reference, self.generated = tables
         self.sides = sides
-        self._neighbours: NeighbourScores | None = None
+        self._neighbours: list[NeighbourScores] | None = None
 
     def figures(self) -> tuple[list[Measurement], list[Refusal]]:
         """One figure per metric, or the reason why there is none."""
@@ -167,19 +167,19 @@ class Scorer:
 
     def _neighbour(self, metric: Metric) -> Measurement:
         if self._neighbours is None:
-            x, y = self._pairs()[0]
-            self._neighbours = neighbour_scores(x.whole(), y.whole())
-        found = self._neighbours
-        per_image: NDArray[np.float64] = getattr(found, f"{metric}_per_image")
+            self._neighbours = [neighbour_scores(x.whole(), y.whole()) for x, y in self._pairs()]
+        per_image: list[NDArray[np.float64]] = [
+            getattr(found, f"{metric}_per_image") for found in self._neighbours
+        ]
         interval = (
-            mean_interval(per_image, resamples=resamples, seed=self.options.seed)
+            mean_interval(np.mean(per_image, axis=0), resamples=resamples, seed=self.options.seed)
             if (resamples := self.options.resamples)
             else None
         )
         estimator = "k = 3" if metric in ("precision", "recall") else "k = 5"
         return self._measurement(
             metric,
-            [getattr(found, metric)],
+            [getattr(found, metric) for found in self._neighbours],
             estimator,
             interval=interval,
         )

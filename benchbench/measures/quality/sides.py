@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from benchbench.core.contracts import ImageCollection
+from benchbench.core.collection import ImageCollection
 from benchbench.core.errors import DataError
 from benchbench.core.features import Extractor
 from benchbench.core.measurement import Protocol

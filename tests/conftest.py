@@ -1,0 +1,73 @@
+"""What tests of several packages share; modules cannot import a conftest."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+WritePictures = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def stubs() -> ModuleType:
+    """tests/quality/inception_stubs.py."""
+    name = "inception_stubs"
+    path = Path(__file__).parent / "quality" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def write_pictures() -> WritePictures:
+    """(folder, count, seed=, noise=, sizes=) -> the folder, filled with smooth random pictures as PNG."""
+
+    def write(
+        folder: Path, count: int, *, seed: int = 0, noise: float = 0.0, sizes: Sequence[int] = (24,)
+    ) -> Path:
+        random = np.random.default_rng(seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            side = sizes[index % len(sizes)]
+            coarse = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+            pixels = np.asarray(coarse.resize((side, side + 3), Image.Resampling.BICUBIC), dtype=float)
+            noisy = pixels + random.normal(0, noise, pixels.shape)
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{index:04d}.png")
+        return folder
+
+    return write
+
+
+SMALL_EXTRACTOR = """
+import torch
+
+
+class Small(torch.nn.Module):
+    def __init__(self, seed=5, dimensions=12):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.weight = torch.nn.Parameter(torch.randn(dimensions, 3, 9, 9, generator=generator) / 2)
+
+    def forward(self, images):
+        found = torch.nn.functional.conv2d(images / 128 - 1, self.weight, stride=7).relu()
+        return found.mean(dim=(2, 3))
+"""
+
+
+@pytest.fixture(scope="session")
+def small_extractor(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`path/to/file.py:Small`: twelve features of a seeded convolution."""
+    path = tmp_path_factory.mktemp("extractor") / "small_extractor.py"
+    path.write_text(SMALL_EXTRACTOR)
+    return f"{path}:Small"
