@@ -6,6 +6,8 @@ the covariances' Cholesky factors, pivoted where one is rank-deficient. No matri
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,8 @@ from benchbench.quality.statistics import FeatureStatistics, statistics_of
 INDEFINITE = 1e-5
 """Of the trace: what a pivoted Cholesky may leave over before a matrix is no covariance. Covariances that
 were stored as float32 stay below it."""
+ONE_THREAD = 1024
+"""Rows or columns of a matrix up to which its SVD is as fast in one thread as in more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +94,9 @@ def frechet_influence(a: Rows, b: Rows) -> tuple[FloatArray, FloatArray]:
     assert not isinstance(a, FeatureStatistics)
     assert not isinstance(b, FeatureStatistics)
     left, right = _factor(first), _factor(second)
-    u, s, vt = (each.numpy() for each in torch.linalg.svd(_tensor(_cross(left, right)), full_matrices=False))
+    cross = _tensor(_cross(left, right))
+    with _few_threads(cross):
+        u, s, vt = (each.numpy() for each in torch.linalg.svd(cross, full_matrices=False))
     step = first.mean - second.mean
     return (
         _influence(a, first, left, (u * np.sqrt(s)).T, step),
@@ -180,7 +186,27 @@ def _cross(left: _Factor, right: _Factor) -> FloatArray:
 
 def _nuclear_norm(matrix: FloatArray) -> float:
     """The sum of singular values. eigvalsh of the smaller Gram is twice as fast and loses half the digits."""
-    return float(torch.linalg.svdvals(_tensor(matrix)).sum()) if matrix.size else 0.0
+    if not matrix.size:
+        return 0.0
+    values = _tensor(matrix)
+    with _few_threads(values):
+        return float(torch.linalg.svdvals(values).sum())
+
+
+@contextmanager
+def _few_threads(matrix: torch.Tensor) -> Iterator[None]:
+    """One thread for a small matrix's SVD.
+
+    Several wait for one another some thousand times in it. That gains nothing up to 1,000 rows, and on a
+    machine that has other work it was seen to take 10 to 100 times as long.
+    """
+    before = torch.get_num_threads()
+    try:
+        if min(matrix.shape) <= ONE_THREAD:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _tensor(matrix: FloatArray) -> torch.Tensor:

@@ -77,8 +77,10 @@ def resize(images: Tensor, *, side: int, how: ResizeName) -> Tensor:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Products of microseconds lose more by waiting for a second thread than they gain, above all while images
-    are decoded on the other cores: up to a hundred times as long was measured.
+    """The block in one thread; afterwards as many as before.
+
+    Products of microseconds gain little from a second thread, and on busy cores, while images are decoded
+    beside them, they wait for it: up to a hundred times as long as alone was measured.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -20,7 +20,12 @@ from benchbench.quality.cache import FILLING, FeatureCache, default_cache_folder
 from benchbench.quality.cache_contents import cache_entries, prune_cache
 from benchbench.quality.feature_table import FEATURES_FILE, LOGITS_FILE, FeatureTable
 
-SOURCE: dict[str, Any] = {"images": "0123", "weights": "abcd", "resize": "clean", "settings": {"layer": "pool"}}
+SOURCE: dict[str, Any] = {
+    "images": "0123",
+    "weights": "abcd",
+    "resize": "clean",
+    "settings": {"layer": "pool"},
+}
 FEATURES = np.random.default_rng(0).normal(size=(10, 2, 3)).astype(np.float32)
 LOGITS = np.random.default_rng(1).normal(size=(10, 4)).astype(np.float32)
 

@@ -181,14 +181,14 @@ def test_a_variants_weights_are_those_of_its_checkpoint(
     assert side.what == f"{run}:v1"
 
 
-def test_a_noise_generator_of_a_run(
-    judge: Callable[..., Evaluation], real: Path, tmp_path: Path
-) -> None:
+def test_a_noise_generator_of_a_run(judge: Callable[..., Evaluation], real: Path, tmp_path: Path) -> None:
     folder = finished_run(tmp_path, NOISE)
     found = judge(real, f"{folder}:baseline", images=5, batch=2)
     assert found.measurements[0].protocol.settings["generated_from"] == "seeded latents"
     # Each from its own seed: the batch does not matter.
-    assert value(judge(real, f"{folder}:baseline", images=5, batch=5)) == pytest.approx(value(found), rel=1e-3)
+    assert value(judge(real, f"{folder}:baseline", images=5, batch=5)) == pytest.approx(
+        value(found), rel=1e-3
+    )
     other = judge(real, f"{folder}:baseline", images=5, seed=1)
     assert abs(value(other) - value(found)) > 1e-9
     with pytest.raises(OptionError, match="as many images"):
@@ -203,7 +203,12 @@ def test_a_noise_generator_of_a_run(
     ],
 )
 def test_a_variant_that_is_not_there(
-    judge: Callable[..., Evaluation], real: Path, run: Path, which: str, told: str, kind: type[BenchbenchError]
+    judge: Callable[..., Evaluation],
+    real: Path,
+    run: Path,
+    which: str,
+    told: str,
+    kind: type[BenchbenchError],
 ) -> None:
     with pytest.raises(kind) as caught:
         judge(real, f"{run}:{which}")
@@ -221,9 +226,7 @@ def test_a_run_that_cannot_be_used(judge: Callable[..., Evaluation], real: Path,
         judge(real, f"{run}:v1")
 
 
-def test_other_contents_may_be_declared(
-    judge: Callable[..., Evaluation], real: Path, run: Path
-) -> None:
+def test_other_contents_may_be_declared(judge: Callable[..., Evaluation], real: Path, run: Path) -> None:
     contents = {"source": "photos", "size": 32, "train": 1, "validation": 1, "test": 3, "images": ["chelsea"]}
     found = judge(real, f"{run}:v1", contents=contents)
     assert str(found.measurements[0].protocol.settings["generated_from"]).startswith("3 contents ")

@@ -22,6 +22,11 @@ from benchbench.measures.quality.sides import Side
 
 BASELINE = "baseline"
 _SPLITS = ("train", "validation", "test")
+# A source tells names alone. The words are those of files that are looked into (data/decoding.py).
+_CODECS = {
+    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".bmp": "bmp", ".webp": "webp", ".tif": "tiff",
+    ".tiff": "tiff", ".ppm": "ppm", ".pgm": "ppm",
+}  # fmt: skip
 
 
 class Joined:
@@ -115,7 +120,7 @@ def reference_of(options: QualityOptions, context: MeasureContext, contents: Ima
             if name not in _SPLITS:
                 raise unknown_name("split", name, _SPLITS)
         joined = Joined([getattr(splits, name) for name in names])
-        codecs = sorted({PurePosixPath(name).suffix.lower().lstrip(".") or "raw" for name in joined.names})
+        codecs = sorted({_CODECS.get(PurePosixPath(name).suffix.lower(), "raw") for name in joined.names})
         images = limited(ImageSequence(joined, codecs=codecs), options.reference_images)
         return Side(images, f"{' + '.join(names)} images", kind=options.reference)
     images = open_images(options.reference, conversion=options.conversion, limit=options.reference_images)

@@ -23,6 +23,7 @@ from benchbench.quality.inception_score import inception_score, inception_score_
 from benchbench.quality.intervals import linear_interval, mean_interval
 from benchbench.quality.kernel import kernel_distance, kernel_distance_subsets, kernel_interval
 from benchbench.quality.neighbours import NeighbourScores, neighbour_scores
+from benchbench.quality.rand_conv import FEWEST_DIMENSIONS, PER_CHANNEL
 
 PROVENANCE = "benchbench.measures.quality"
 _NEIGHBOURS = ("precision", "recall", "density", "coverage")
@@ -189,15 +190,21 @@ class Scorer:
         if self.reference is None:
             raise FeatureError("there is no reference to compare with", fix="name one")
         least = self.made.extractor.fewest_images
+        smallest = min(self.reference.meta.count, self.generated.meta.count)
         for table, side in zip((self.reference, self.generated), self.sides, strict=True):
-            if table.meta.count < least:
+            if table.meta.count == smallest < least:
                 assert side is not None
+                fewer = smallest // PER_CHANNEL * PER_CHANNEL
                 raise FeatureError(
-                    f"{side.what}: {table.meta.count} images, and {self.made.extractor.label} has "
+                    f"{side.what}: {smallest} images, and {self.made.extractor.label} has "
                     f"{self.made.extractor.dimensions} dimensions",
                     expected=f"at least {least} on either side: distances of fewer mislead",
-                    fix=f"more images, or fewer dimensions: --features '{{name: rand_conv, dimensions: "
-                    f"{max(16, table.meta.count // 16 * 16)}}}'",
+                    fix="more images"
+                    + (
+                        f", or fewer dimensions: features '{{name: rand_conv, dimensions: {fewer}}}'"
+                        if fewer >= FEWEST_DIMENSIONS
+                        else ""
+                    ),
                 )
         members = range(self.made.extractor.members)
         return [(self.reference.rows(m), self.generated.rows(m)) for m in members]

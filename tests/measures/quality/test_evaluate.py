@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from benchbench.core.errors import (
     CheckpointError,
@@ -125,9 +127,7 @@ def test_duplicates_count_and_their_order_does_not_matter(score: Scores) -> None
 
 
 def test_batches_and_threads_do_not_matter(score: Scores, real: Path, fake: Path) -> None:
-    one, other = (
-        score(real, fake, batch=batch, workers=workers) for batch, workers in ((1, 0), (7, 3))
-    )
+    one, other = (score(real, fake, batch=batch, workers=workers) for batch, workers in ((1, 0), (7, 3)))
     for first, second in zip(one.measurements, other.measurements, strict=True):
         assert first.value == pytest.approx(second.value, rel=1e-5)
         assert first.protocol.hash == second.protocol.hash
@@ -161,12 +161,24 @@ def test_fewer_images_than_dimensions_are_refused_with_both_numbers(score: Score
     assert "at least 64" in str(error)
     failures = found.failures()
     assert [each.of for each in failures] == ["quality: fd", "quality: kd"]
-    assert failures[0].fix is not None
+    assert failures[0].fix == "more images"
     # The other side is named where it is the one.
     other = score(
         Side(open_images(tensor(63)), "the real ones"), tensor(64, seed=1), features=features
     ).refused[0]
     assert "the real ones: 63 images" in str(other.error)
+
+
+def test_the_dimensions_that_are_proposed_are_enough(score: Scores) -> None:
+    wide = {"name": "rand_conv", "dimensions": 128, "side": 32}
+    (refusal,) = score(tensor(100), tensor(90, seed=1), features=wide, metrics="fd").refused
+    assert "images: 90 images" in str(refusal.error)
+    assert refusal.error.fix is not None
+    proposed = re.search(r"\{.*\}", refusal.error.fix)
+    assert proposed is not None
+    features = yaml.safe_load(proposed[0])
+    assert features == {"name": "rand_conv", "dimensions": 80}
+    assert score(tensor(100), tensor(90, seed=1), features=features, metrics="fd").measurements
 
 
 def test_enough_images_for_the_embedded_default(score: Scores) -> None:
@@ -203,7 +215,9 @@ def lookalike(
     )
 
 
-@pytest.mark.parametrize(("metric", "instead"), [("fid", "fd"), ("clean_fid", "fd"), ("kid", "kd"), ("clean_kid", "kd")])
+@pytest.mark.parametrize(
+    ("metric", "instead"), [("fid", "fd"), ("clean_fid", "fd"), ("kid", "kd"), ("clean_kid", "kd")]
+)
 def test_a_name_of_the_literature_is_refused_to_other_weights(
     score: Scores, monkeypatch: pytest.MonkeyPatch, metric: str, instead: str
 ) -> None:
@@ -289,9 +303,7 @@ def test_the_yardstick_is_half_of_the_reference_against_the_other(
 def sources(means: Means) -> list[dict[str, Any]]:
     import json
 
-    return [
-        json.loads(path.read_text())["source"] for path in (means.cache / "features").glob("*/meta.json")
-    ]
+    return [json.loads(path.read_text())["source"] for path in (means.cache / "features").glob("*/meta.json")]
 
 
 def test_fewer_generated_than_half_shrink_the_yardstick(score: Scores) -> None:
@@ -358,9 +370,7 @@ def test_another_extractor_alone_is_extracted(score: Scores, two: list[dict[str,
     assert found.times["reference"].extracted == 22
 
 
-def test_one_extractor_asked_for_twice_looks_once(
-    score: Scores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_extractor_asked_for_twice_looks_once(score: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
     def load(name: str, given: Mapping[str, Any], context: FeatureContext) -> Extractor:
@@ -378,9 +388,7 @@ def test_one_extractor_asked_for_twice_looks_once(
     assert [each.name for each in found.measurements] == ["fid", "fd[inception_pytorch]"]
 
 
-def test_an_entry_lost_after_it_was_written_is_told(
-    score: Scores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_lost_after_it_was_written_is_told(score: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FeatureCache, "find", lambda *_: None)
     with pytest.raises(StoreError, match="cannot be read there"):
         score(tensor(9), tensor(9, seed=1))
@@ -469,7 +477,10 @@ def test_images_are_cut_into_tiles(score: Scores) -> None:
     x, y = tensor(4, side=48), tensor(3, seed=1, side=48)
     found = score(x, y, tile=24).measurements[0]
     assert found.protocol.settings["tile"] == 24
-    assert (found.protocol.settings["reference_count"], found.protocol.settings["generated_count"]) == (16, 12)
+    assert (found.protocol.settings["reference_count"], found.protocol.settings["generated_count"]) == (
+        16,
+        12,
+    )
     # Squares as images of their own give the same.
     cut = [
         each.unfold(2, 24, 24).unfold(3, 24, 24).permute(0, 2, 3, 1, 4, 5).flatten(0, 2) for each in (x, y)

@@ -32,7 +32,11 @@ def figure(means: Means, real: Path, small_extractor: str) -> Figure:
     """(folder of the reference, features of the extractor, how many are drawn, **options) -> one figure."""
 
     def make(
-        reference: Path | None = None, *, extractor: dict[str, Any] | None = None, count: int = 12, **changed: Any
+        reference: Path | None = None,
+        *,
+        extractor: dict[str, Any] | None = None,
+        count: int = 12,
+        **changed: Any,
     ) -> Measurement:
         features = {"name": small_extractor, "label": "small", "side": 24, **(extractor or {})}
         given = {"metrics": "kd_subsets", "features": features, "resamples": 0, **changed}
@@ -118,18 +122,22 @@ def test_another_reference_is_another_protocol(
 
 def test_everything_that_the_design_lists_is_declared(figure: Figure) -> None:
     settings = figure(metrics="fd").protocol.settings
-    assert settings | {
-        "metric": "fd",
-        "estimator": "exact",
-        "covariance_divisor": "N-1",
-        "extractor": "small",
-        "resize": "clean 24",
-        "dtype": "features float32, statistics float64",
-        "generated_count": 12,
-        "generated_codec": ["raw"],
-        "generated_seed": 0,
-        "reference_count": 16,
-        "reference_codec": ["png"],
-        "comparable_to_literature": False,
-    } == settings
+    assert (
+        settings
+        | {
+            "metric": "fd",
+            "estimator": "exact",
+            "covariance_divisor": "N-1",
+            "extractor": "small",
+            "resize": "clean 24",
+            "dtype": "features float32, statistics float64",
+            "generated_count": 12,
+            "generated_codec": ["raw"],
+            "generated_seed": 0,
+            "reference_count": 16,
+            "reference_codec": ["png"],
+            "comparable_to_literature": False,
+        }
+        == settings
+    )
     assert {"weights_hash", "reference_digest", "conversion", "reference"} <= set(settings)
