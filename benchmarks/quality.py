@@ -15,28 +15,24 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fnmatch import fnmatch
-from pathlib import Path
 
 import numpy as np
 import quality_images
+import quality_memory
 import torch
 from numpy.typing import NDArray
 from side_by_side import OURS, Row, absent, alternate, importable, load_average, show, versions
 
 from benchbench.core.torchvision_schemas import declare_missing_operators
-from benchbench.quality.cache import FeatureCache
 from benchbench.quality.frechet import frechet_distance
 from benchbench.quality.kernel import kernel_distance
 
 DIMENSIONS = 2048
 PEERS = ("clean-fid", "torch-fidelity", "torchmetrics", "pytorch-fid")
 THREADS = 2
-BLOCK = 1000
 Features = NDArray[np.float64]
 
 
@@ -201,59 +197,6 @@ def _kernel_plainly(x: Features, y: Features) -> float:
     return float(within - 2 * ((x @ y.T / DIMENSIONS + 1) ** 3).mean())
 
 
-def memory() -> list[Row]:
-    """Peak resident memory above that of the imports; features are drawn, no image is read."""
-    rows = []
-    grown: list[float] = []
-    for count in (5_000, 50_000):
-        command = [sys.executable, __file__, "--serve-memory", str(count)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=900, check=True)
-        said = json.loads(done.stdout.splitlines()[-1])
-        grown.append(said["bytes"] / 1e6)
-        note = f"{grown[-1]:.0f} MB above what is imported; features drawn, not extracted"
-        rows.append(Row(f"memory, N = {count:,}", OURS, said["seconds"], note=note))
-    met = grown[1] <= 400 and grown[1] <= 1.1 * grown[0]
-    rows[-1] = rows[-1]._replace(goal="<= 400 MB, whatever N", met=met)
-    return rows
-
-
-def serve_memory(count: int) -> dict[str, float]:
-    """Writes `count` rows to a cache, and takes their distance to 5,000 others."""
-    import time
-
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _peak_bytes()
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        cache = FeatureCache(Path(folder))
-        tables = []
-        for seed, rows in enumerate((5_000, count)):
-            source = {"seed": seed}
-            with cache.writing(source, label="drawn", count=rows) as writer:
-                for places, features in _drawn(seed, rows):
-                    writer.write(places, features, None)
-            table = cache.find(source)
-            assert table is not None
-            tables.append(table.rows())
-        frechet_distance(*tables)
-    return {"bytes": _peak_bytes() - before, "seconds": time.perf_counter() - started}
-
-
-def _drawn(seed: int, count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    random = np.random.default_rng(seed)
-    for start in range(0, count, BLOCK):
-        places = np.arange(start, min(start + BLOCK, count))
-        yield places, random.standard_normal((len(places), 1, DIMENSIONS), dtype=np.float32)
-
-
-def _peak_bytes() -> int:
-    # Of this process alone: getrusage also counts what its parent was before it.
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024
-    raise SystemExit("/proc/self/status has no VmHWM: memory is measured on Linux alone")
-
-
 def main() -> int:
     """Measure, show; 1 when a goal is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -262,12 +205,8 @@ def main() -> int:
     parser.add_argument("--images", type=int, help="in either folder; 2000 unless said")
     parser.add_argument("--repeats", type=int, help="3 unless said")
     parser.add_argument("--json", action="store_true", help="every row, for a program")
-    parser.add_argument("--serve-memory", type=int, help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     _restart_with_threads()
-    if parsed.serve_memory:
-        print(json.dumps(serve_memory(parsed.serve_memory)))
-        return 0
     torch.set_num_threads(THREADS)
     declare_missing_operators()
     repeats = parsed.repeats or (1 if parsed.quick else 3)
@@ -282,7 +221,7 @@ def main() -> int:
         "resize": lambda: quality_images.resizing(10 * repeats),
         "inception": lambda: quality_images.inception(3 * repeats),
         "folder": lambda: quality_images.folders(images),
-        "memory": memory,
+        "memory": quality_memory.memory,
     }
     told = versions(("torch", "scipy", "numpy", *PEERS))
     print(f"{told}; {THREADS} threads; {load_average()}", file=sys.stderr)

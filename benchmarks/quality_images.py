@@ -239,16 +239,19 @@ def _by_clean_fid(folder: Path, reference: Path, generated: Path, workers: int) 
 
     started = time.perf_counter()
     network = InceptionV3W(str(folder), download=False).eval()
-    value = compare_folders(
-        str(reference),
-        str(generated),
-        network,
-        mode="clean",
-        num_workers=workers,
-        batch_size=BATCH,
-        device=torch.device("cpu"),
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # Of its matrix square root, where there are fewer images than dimensions.
+        warnings.simplefilter("ignore")
+        value = compare_folders(
+            str(reference),
+            str(generated),
+            network,
+            mode="clean",
+            num_workers=workers,
+            batch_size=BATCH,
+            device=torch.device("cpu"),
+            verbose=False,
+        )
     return Run(time.perf_counter() - started, float(value))
 
 

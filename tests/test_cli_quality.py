@@ -66,7 +66,8 @@ def test_a_figure_is_one_line_with_interval_count_and_protocol(place: Path, show
     assert code == 0
     line = out.splitlines()[0]
     assert re.fullmatch(
-        r"fd\[made_up:Means\]  [\d.]+ \[[\d.e-]+, [\d.e+]+\]  \(N = 12 against 26, made_up:Means [0-9a-f]{8}, "
+        r"fd\[made_up:Means\]  [\d.]+ \[[\d.e-]+, [\d.e+]+\]  "
+        r"\(N = 12 against 26, made_up:Means [0-9a-f]{8}, "
         r"resize clean 24, exact, protocol [0-9a-f]{10}\)",
         line,
     )
@@ -168,6 +169,8 @@ def test_a_preset_by_name(place: Path, shown: Shown) -> None:
     assert "is 20 x 23 pixels" in err or "pixels\n  expected: 64 x 64" in err
 
 
+REAL = ("quality", "real", "fake", "--features")
+
 MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "no reference": (quality(reference="nowhere"), "no such file or folder: nowhere"),
     "no generated": (quality(generated="nowhere"), "no such file or folder: nowhere"),
@@ -179,12 +182,12 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "an npz that is none": (quality(generated="wrong.npz"), "wrong.npz"),
     "an unknown metric": (quality("--metrics", "clean-fdi"), "clean_fid"),
     "no metric": (quality("--metrics", ""), "metrics"),
-    "an unknown extractor": (("quality", "real", "fake", "--features", "rand_cnov"), "did you mean 'rand_conv'"),
-    "features that are no YAML": (("quality", "real", "fake", "--features", "{name: ["), "plain YAML"),
-    "features without a name": (("quality", "real", "fake", "--features", "{dimensions: 64}"), "name"),
-    "an option of none": (("quality", "real", "fake", "--features", "{name: rand_conv, dims: 64}"), "dimensions"),
-    "a module that is none": (("quality", "real", "fake", "--features", "nothing:here"), "no module 'nothing'"),
-    "too few for the default": (("quality", "real", "fake"), "12 images, and rand-conv-512 has 512 dimensions"),
+    "an unknown extractor": ((*REAL, "rand_cnov"), "did you mean 'rand_conv'"),
+    "features that are no YAML": ((*REAL, "{name: ["), "plain YAML"),
+    "features without a name": ((*REAL, "{dimensions: 64}"), "name"),
+    "an option of none": ((*REAL, "{name: rand_conv, dims: 64}"), "dimensions"),
+    "a module that is none": ((*REAL, "nothing:here"), "no module 'nothing'"),
+    "too few for the default": (REAL[:3], "12 images, and rand-conv-512 has 512 dimensions"),
     "a callable without a count": (quality(generated="made_up:noise"), "say --images"),
     "a callable that fails": (quality("--images", "4", generated="made_up:fails"), "by nothing"),
     "a callable of no images": (quality("--images", "4", generated="made_up:wrong"), "images"),
@@ -192,6 +195,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "no module": (quality("--images", "4", generated="made_down:noise"), "no module 'made_down'"),
     "no reference where one is needed": (quality(reference="none"), "there is no reference"),
     "more than there are": (quality("--images", "13"), "13 images asked for, 12 are there"),
+    "some of what is paired": (quality("--images", "9", "--metrics", "l1"), "pairs need every image"),
     "too few asked for": (quality("--images", "1"), "images"),
     "a negative seed": (quality("--seed", "-1"), "seed"),
     "a setting without =": (quality("--set", "gibberish"), "key=value"),
@@ -205,7 +209,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "a cache in a file": (quality("--cache", "made_up.py"), "cannot write"),
     "weights that are missing": (quality("--metrics", "fid"), "no weights of"),
     "an extractor of the wrong size": (
-        ("quality", "real", "fake", "--features", "{name: 'made_up:Means', side: 24, resize: none}"),
+        (*REAL, "{name: 'made_up:Means', side: 24, resize: none}"),
         "the extractor takes 24 x 24",
     ),
 }  # fmt: skip

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from benchbench.cli.commands import parse_plain, print_json, say
-from benchbench.core.errors import DataError, OptionError
+from benchbench.cli.quality_text import compare_figures, line_of, read_figures, record_of, times_of
+from benchbench.core.errors import OptionError
 
 if TYPE_CHECKING:
-    from benchbench.core.measurement import Measurement
     from benchbench.core.model import JsonValue
-    from benchbench.measures.quality.evaluate import Evaluation
     from benchbench.measures.quality.options import QualityOptions
 
 _DAY_S = 86400.0
@@ -71,22 +69,22 @@ def quality(args: Namespace) -> int:
     from benchbench.quality.cache import default_cache_folder
     from benchbench.runner.quality import score
 
-    earlier = None if args.compare is None else _read_figures(Path(args.compare))
+    earlier = None if args.compare is None else read_figures(Path(args.compare))
     options = _options(args)
     cache = Path(args.cache).expanduser() if args.cache else default_cache_folder()
     found = score(args.reference, args.generated, options, cache=cache, say=say)
     if not found.measurements and found.refused:
         raise found.refused[0].error
     if args.json:
-        print_json(_record(found))
+        print_json(record_of(found))
     else:
         for figure in found.measurements:
-            print(_line(figure))
+            print(line_of(figure))
     for refusal in found.refused:
         say(f"not computed: {refusal.metric}: {refusal.error}")
-    say(_times(found))
+    say(times_of(found))
     # Last: what was computed is told, also where it cannot be compared.
-    for line in [] if earlier is None else _compare(found, earlier):
+    for line in [] if earlier is None else compare_figures(found, earlier):
         print(line, file=sys.stderr if args.json else sys.stdout)
     return 1 if found.refused else 0
 
@@ -109,100 +107,6 @@ def _options(args: Namespace) -> QualityOptions:
         path, value = parse_override(text)
         set_value(given, path, value)
     return parse_options("measure", "quality", QualityOptions, given)
-
-
-def _line(figure: Measurement) -> str:
-    settings = figure.protocol.settings
-    ends = figure.interval
-    interval = f" [{ends.low:.5g}, {ends.high:.5g}]" if ends is not None else ""
-    counts = f"N = {settings['generated_count']}"
-    if "reference_count" in settings:
-        counts += f" against {settings['reference_count']}"
-    told = [counts]
-    if "extractor" in settings:
-        told += [
-            f"{settings['extractor']} {str(settings['weights_hash'])[:8]}",
-            f"resize {settings['resize']}",
-        ]
-    told += [str(settings["estimator"]), f"protocol {figure.protocol.hash}"]
-    lines = [f"{figure.name}  {figure.value:.6g}{interval}  ({', '.join(told)})"]
-    stick = figure.yardstick
-    if stick is not None:
-        ratio = f", {stick.ratio:.3g} times it at that N" if stick.ratio is not None else ""
-        lines.append(f"    real against real: {stick.value:.5g} (N = {stick.count} each){ratio}")
-    lines += [f"    {flag}" for flag in figure.flags]
-    return "\n".join(lines)
-
-
-def _record(found: Evaluation) -> JsonValue:
-    return cast(
-        "JsonValue",
-        {
-            "figures": [
-                {**each.model_dump(mode="json"), "protocol_hash": each.protocol.hash}
-                for each in found.measurements
-            ],
-            "not_computed": [
-                {"metric": each.metric, "reason": each.error.reason, "fix": each.error.fix}
-                for each in found.refused
-            ],
-            "seconds": {name: times.seconds for name, times in found.times.items()},
-            "images_extracted": {name: times.extracted for name, times in found.times.items()},
-        },
-    )
-
-
-def _read_figures(path: Path) -> dict[str, Measurement]:
-    from pydantic import ValidationError
-
-    from benchbench.core.measurement import Measurement
-
-    try:
-        figures = json.loads(path.read_bytes())["figures"]
-        found = [
-            Measurement.model_validate_json(
-                json.dumps({key: value for key, value in each.items() if key != "protocol_hash"})
-            )
-            for each in figures
-        ]
-    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-        raise DataError(
-            f"--compare {path}: {str(error).splitlines()[0]}",
-            expected="what `benchbench quality --json` printed",
-        ) from None
-    return {each.name: each for each in found}
-
-
-def _compare(found: Evaluation, earlier: dict[str, Measurement]) -> list[str]:
-    from benchbench.core.comparable import require_same_protocol
-
-    lines = []
-    for figure in found.measurements:
-        before = earlier.get(figure.name)
-        if before is None:
-            lines.append(f"{figure.name}: not in the earlier file")
-            continue
-        require_same_protocol(before, figure, names=("the earlier file", "this one"))
-        change = figure.value - before.value
-        better = change < 0 if figure.direction == "lower" else change > 0
-        word = "no change" if change == 0 else "better" if better else "worse"
-        lines.append(
-            f"{figure.name}: {before.value:.6g} before, {figure.value:.6g} now ({change:+.4g}, {word})"
-        )
-    return lines
-
-
-def _times(found: Evaluation) -> str:
-    parts = []
-    for name, times in found.times.items():
-        if times.extracted:
-            rate = times.extracted / times.seconds
-            parts.append(f"{name} {times.seconds:.1f} s ({times.extracted} images, {rate:.1f} images/s)")
-        elif name in ("reference", "generated"):
-            parts.append(f"{name} {times.seconds:.2f} s (features were cached)")
-        else:
-            parts.append(f"{name} {times.seconds:.1f} s")
-    return "; ".join(parts)
 
 
 def add_cache(parser: ArgumentParser) -> None:

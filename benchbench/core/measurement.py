@@ -54,8 +54,8 @@ class Yardstick(Frozen):
     """What a figure is to be seen beside: the same distance between two halves of the reference.
 
     Attributes:
-        value: between the halves, in the figure's unit.
-        ratio: of the figure at the halves' number of images to `value`; None where `value` is not above 0.
+        value: between the halves, in the figure's unit: the root mean square over several splits.
+        ratio: of the figure at the halves' number of images to `value`; None where `value` is 0.
         count: images in each half.
     """
 

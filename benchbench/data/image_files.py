@@ -62,7 +62,16 @@ class ImageFiles:
 
     def __getitem__(self, index: int) -> torch.Tensor:
         name = self.names[index]
-        return decode(self._content(name), self._told(name), self.conversion)
+        content = self._content(name)
+        # Known already where features are to be kept under these hashes: another content is another image.
+        known = self.__dict__.get("digests")
+        if known is not None and hashlib.sha256(content).hexdigest() != known[index]:
+            raise DataError(
+                f"{self._told(name)}: it changed while it was read",
+                expected="files that nobody writes to meanwhile",
+                fix="run again when they are finished",
+            )
+        return decode(content, self._told(name), self.conversion)
 
     @cached_property
     def digests(self) -> Sequence[str]:

@@ -59,20 +59,21 @@ def _check_numbers(names: Sequence[str]) -> None:
     """Files 1, 10, 2 in the order of their names would each be paired with another's place."""
     if _is_nameless(names):
         return
-    numbers = [
-        (PurePosixPath(name).parent, int(found.group()))
-        for name in names
-        if (found := re.search(r"\d+$", PurePosixPath(name).stem))
-    ]
-    if len(numbers) != len(names):
-        return
-    for before, after in pairwise(numbers):
-        if before[0] == after[0] and before[1] > after[1]:
+    for before, after in pairwise(names):
+        if _natural(before) > _natural(after):
             raise DataError(
-                f"the names sort as text: {before[1]} comes before {after[1]}",
+                f"the names sort as text: {before} comes before {after}",
                 expected="numbers of equal width, 001.png, where the other side has no names",
                 fix="rename the files",
             )
+
+
+def _natural(name: str) -> tuple[tuple[str, int], ...]:
+    """A name whose numbers sort as numbers, wherever they stand in it."""
+    parts = re.split(r"(\d+)", name)
+    return tuple(
+        (text, int(number or 0)) for text, number in zip(parts[::2], [*parts[1::2], "0"], strict=True)
+    )
 
 
 def _by_stem(names: Sequence[str]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 import torch
 
@@ -36,8 +37,11 @@ class Tiles:
                 for column in range(width // side):
                     top, left = (height % side) // 2 + row * side, (width % side) // 2 + column * side
                     self._places.append((index, top, left))
-                    names.append(f"{images.names[index]}-{top}-{left}")
+                    # The suffix stays last: images pair by what stands before it.
+                    whole = PurePosixPath(images.names[index])
+                    names.append(whole.with_name(f"{whole.stem}-{top}-{left}{whole.suffix}").as_posix())
         self.names: Sequence[str] = tuple(names)
+        self.sources: Sequence[int] = tuple(index for index, _, _ in self._places)
 
     def __len__(self) -> int:
         return len(self._places)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from benchbench.core.errors import FeatureError
@@ -32,7 +32,7 @@ from benchbench.quality.feature_table import (
 
 CACHE_FOLDER = "BENCHBENCH_CACHE"
 # Raised whenever resizing, decoding, or the layout below changes: older entries are then made anew.
-FORMAT = 1
+FORMAT = 2
 FILLING = ".filling-"
 
 
@@ -103,6 +103,10 @@ class FeatureCache:
             dimensions=dimensions,
             classes=writer.classes,
             created=time.time(),
+            sha256={
+                name: _hash_of(writer.folder / name)
+                for name in (FEATURES_FILE, *([LOGITS_FILE] if writer.classes else []))
+            },
         )
         if not writer.classes:
             (writer.folder / LOGITS_FILE).unlink()
@@ -137,6 +141,13 @@ def _is_whole(folder: Path, meta: EntryMeta) -> bool:
     if meta.classes:
         sizes[LOGITS_FILE] = meta.count * meta.classes
     return all(
-        (folder / name).is_file() and (folder / name).stat().st_size == size * FLOAT.itemsize
+        (folder / name).is_file()
+        and (folder / name).stat().st_size == size * FLOAT.itemsize
+        and _hash_of(folder / name) == meta.sha256.get(name)
         for name, size in sizes.items()
     )
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -43,8 +43,8 @@ def load_custom(target: str, options: CustomOptions, context: FeatureContext) ->
     """The extractor, tried on two pictures.
 
     The callable is called with `kwargs` and returns a module or a function: float32 [N, 3, side, side] on
-    `context.device` -> [N, D]. A module's weights are part of the hash; of a function only the source is, so
-    that what is loaded from a file should be returned as a module.
+    `context.device` -> [N, D]. A module's weights are part of the hash; of a function it is what it makes of
+    two pictures, which another machine may find in other last digits: return a module where you can.
 
     Args:
         target: `pkg.module:callable` or `path/to/file.py:callable`, looked for in `context.folders`, then in
@@ -81,12 +81,18 @@ def load_custom(target: str, options: CustomOptions, context: FeatureContext) ->
     if isinstance(made, nn.Module):
         made.eval().requires_grad_(requires_grad=False)
         made.to(context.device)
-        weights_hash = tensors_hash(made.state_dict())
+        # Buffers that are not saved take part in the features all the same.
+        weights_hash = tensors_hash({**made.state_dict(), **dict(made.named_buffers())})
     label = _label_of(target, options)
     compute = _checked(label, made, options)
     generator = torch.Generator().manual_seed(0)
     example = torch.rand(2, 3, options.side, options.side, generator=generator) * 255
-    dimensions = compute(example.to(context.device)).shape[1]
+    seen = compute(example.to(context.device))
+    dimensions = seen.shape[1]
+    if not isinstance(made, nn.Module):
+        # A function's weights lie where nobody sees them; what it makes of two pictures tells of them.
+        probe = seen.cpu().contiguous().numpy().tobytes()
+        weights_hash = hashlib.sha256(source.encode() + probe).hexdigest()[:16]
 
     def run(images: Tensor) -> Extracted:
         found = compute(images)
@@ -109,6 +115,7 @@ def load_custom(target: str, options: CustomOptions, context: FeatureContext) ->
             "kwargs": options.kwargs,
             "source": source,
             "range": options.range,
+            "probe": list(_probe(seen)),
         },
         device=context.device,
     )
@@ -147,11 +154,26 @@ def _checked(label: str, made: Callable[[Tensor], Any], options: CustomOptions) 
     return compute
 
 
+# What nobody's own features may look like.
+_LITERATURE = ("fid", "kid", "clean", "lpips", "pytorch-fid", "torch-fidelity")
+_PROJECTIONS = 8
+
+
+def _probe(features: Tensor) -> list[JsonValue]:
+    """Eight numbers that tell features apart, in digits that every machine agrees on."""
+    flat = features.double().cpu().flatten()
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(0, 2, (_PROJECTIONS, flat.numel()), generator=generator).double() * 2 - 1
+    return [f"{float(value):.2e}" for value in signs @ flat]
+
+
 def _label_of(target: str, options: CustomOptions) -> str:
     if options.label is None:
         # Its colon tells it from every registered extractor's.
         return _name_of(target)
-    taken = next((name for name in FEATURES if options.label.startswith(name.replace("_", "-"))), None)
+    told = options.label.lower().replace("_", "-")
+    names = (*(name.replace("_", "-") for name in FEATURES), *_LITERATURE)
+    taken = next((name for name in names if told.startswith(name)), None)
     if taken is not None:
         raise OptionError(
             f"feature extractor '{target}': option label: '{options.label}' reads like '{taken}'",

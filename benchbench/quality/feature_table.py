@@ -35,6 +35,7 @@ class EntryMeta(Frozen):
     dimensions: int
     classes: int = 0
     created: float
+    sha256: dict[str, str] = {}
 
 
 class FeatureRows:

@@ -131,7 +131,7 @@ def make_extractor(
     if options.optimise == "none":
         settings["optimise"] = "none"
     return Extractor(
-        label=label if registered else f"{label}-{digest[:8]}",
+        label=_label(label, options, digest=None if registered else digest, names=names),
         weights_hash=digest,
         side=SIDE,
         dimensions=DIMENSIONS,
@@ -141,6 +141,16 @@ def make_extractor(
         settings=settings,
         device=context.device,
     )
+
+
+def _label(
+    label: str, options: InceptionOptions, *, digest: str | None, names: dict[str, tuple[str, ...]]
+) -> str:
+    """Other weights than the published ones and another resize than the literature's are part of the name."""
+    parts = [label, *([digest[:8]] if digest else [])]
+    if not names[options.resize]:
+        parts.append(options.resize)
+    return "-".join(parts)
 
 
 features = Features(options=InceptionOptions, load=load_inception)

@@ -13,6 +13,7 @@ from benchbench.core.measurement import Interval
 from benchbench.quality.rows import FloatArray, blocks
 
 Sets = Literal["independent", "paired"]
+Groups = NDArray[np.int64]
 """Whether image i of every set is drawn together (the same input to two models) or each set on its own."""
 
 DRAWS = 4_000_000
@@ -128,6 +129,50 @@ def resampled_counts(n: int, resamples: int, random: np.random.Generator) -> NDA
             counts[first] = np.bincount(row, minlength=n)
             first += 1
     return counts.T
+
+
+def grouped_counts(
+    n: int, resamples: int, random: np.random.Generator, groups: Groups | None
+) -> NDArray[np.uint16]:
+    """`resampled_counts` of whole groups: every image of a group is drawn as often as its group.
+
+    Args:
+        groups: int [n], numbered from 0; None where every image is its own.
+
+    Raises:
+        FeatureError: fewer than two groups, or not one number per image.
+    """
+    if groups is None:
+        return resampled_counts(n, resamples, random)
+    return resampled_counts(check_groups(n, groups), resamples, random)[groups]
+
+
+def grouped_influence(influence: FloatArray, groups: Groups | None) -> FloatArray:
+    """Per-image influences [N] as those of groups [G], for an interval that draws whole groups.
+
+    Raises:
+        FeatureError: as `grouped_counts`.
+    """
+    if groups is None:
+        return influence
+    count = check_groups(len(influence), groups)
+    sums: FloatArray = np.bincount(groups, weights=influence, minlength=count).astype(np.float64)
+    return sums * (count / len(influence))
+
+
+def check_groups(n: int, groups: Groups) -> int:
+    """How many groups there are.
+
+    Raises:
+        FeatureError: fewer than two, or not one number per image.
+    """
+    count = int(groups.max()) + 1 if len(groups) else 0
+    if len(groups) != n or count < 2:
+        raise FeatureError(
+            f"{n} images in {count} groups, told by {len(groups)} numbers",
+            expected="one number per image, and at least two groups",
+        )
+    return count
 
 
 def percentile_interval(values: FloatArray, *, level: float) -> Interval:

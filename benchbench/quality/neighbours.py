@@ -189,3 +189,36 @@ def _square_radii(features: Rows, n: int, ks: tuple[int, ...], centre: FloatArra
             for radius, k in zip(radii, ks, strict=True):
                 radius[i[0] + start : i[0] + stop] = exact[:, k - 1]
     return radii
+
+
+METRICS = ("precision", "recall", "density", "coverage")
+
+
+def neighbour_spread(real: Rows, fake: Rows, *, samples: int = 40, seed: int = 0) -> dict[str, float]:
+    """Standard error of each of the four scores, both sets drawn anew.
+
+    From random halves of both sets: a score over half of N images without replacement varies as one over N
+    fresh ones does. A bootstrap will not do: copies of an image are their own nearest neighbours.
+
+    Args:
+        real, fake: as in `neighbour_scores`; half of either needs more images than neighbours.
+        samples: how many halves.
+        seed: of the halves.
+
+    Returns:
+        Name -> standard error, in the score's unit.
+
+    Raises:
+        FeatureError: as `neighbour_scores`, of halves.
+
+    Source: Shao and Wu 1989 (the delete-d jackknife, at d = N / 2).
+    """
+    random = np.random.default_rng(seed)
+    sides = [np.asarray(each[0 : each.shape[0]]) for each in (real, fake)]
+    found: dict[str, list[float]] = {name: [] for name in METRICS}
+    for _ in range(samples):
+        halves = [side[random.permutation(len(side))[: len(side) // 2]] for side in sides]
+        scores = neighbour_scores(*halves)
+        for name, values in found.items():
+            values.append(getattr(scores, name))
+    return {name: float(np.std(values, ddof=1)) for name, values in found.items()}

@@ -13,9 +13,10 @@ from benchbench.core.store import find_run, read_run
 from benchbench.data.generated import GeneratedImages
 from benchbench.data.open import Openable, open_images
 from benchbench.measures.quality.evaluate import Evaluation, Means, evaluate
-from benchbench.measures.quality.images import made_from, open_declared, tell_left_out
+from benchbench.measures.quality.images import made_from, named_after, open_declared, tell_left_out
 from benchbench.measures.quality.options import QualityOptions
 from benchbench.measures.quality.outputs import make_outputs, takes_images
+from benchbench.measures.quality.pairs import NEED_PARTNERS as PAIR_METRICS
 from benchbench.measures.quality.progress import show_progress
 from benchbench.measures.quality.sides import Side
 from benchbench.runner.subjects import build_subject
@@ -47,6 +48,11 @@ def score(
         BenchbenchError: a network that cannot be built or imported.
     """
     nothing = isinstance(reference, str) and reference == NOTHING
+    if options.images is not None and any(metric in PAIR_METRICS for metric in options.metrics):
+        raise OptionError(
+            "'images' chooses by content, and pairs need every image of both sides",
+            fix="leave --images out, or the metrics of pairs",
+        )
     first = None if nothing else open_side(reference, options, limit=options.reference_images)
     second = open_side(generated, options, limit=options.images)
     for side in (first, second):
@@ -93,7 +99,8 @@ def _of_callable(target: str, options: QualityOptions, *, count: int | None) -> 
         conversion=options.conversion,
         what=target,
     )
-    return Side(images, target, {"seed": options.seed, "from": target})
+    # A batch is seeded as a whole: other batches are other images.
+    return Side(images, target, {"seed": options.seed, "batch": options.batch})
 
 
 def _of_run(folder: str, variant: str, options: QualityOptions, *, count: int | None) -> Side:
@@ -103,6 +110,14 @@ def _of_run(folder: str, variant: str, options: QualityOptions, *, count: int | 
         raise DataError(
             f"the run {folder} has no variant '{variant}'",
             expected=f"one of {', '.join(dict.fromkeys(each.cell.variant for each in table.results))}",
+        )
+    if len(found) > 1:
+        found = tuple(each for each in found if each.cell.seed == options.seed) or found
+    if len(found) > 1:
+        raise DataError(
+            f"the run {folder} has {len(found)} cells of variant '{variant}'",
+            expected="one: seeds are told apart by --seed, other settings not at all",
+            fix="run that setting alone",
         )
     result = found[0]
     if result.checkpoint is None:
@@ -129,5 +144,11 @@ def _of_run(folder: str, variant: str, options: QualityOptions, *, count: int | 
     made: Sequence[torch.Tensor] = [
         image for batch in make_outputs(subject, options, contents=contents, count=number) for image in batch
     ]
-    settings = {"seed": options.seed, "truncation": options.truncation, "from": made_from(contents)}
-    return Side(open_images(torch.stack(list(made))), f"{folder}:{variant}", settings)
+    settings = {
+        "seed": options.seed,
+        "truncation": options.truncation,
+        "from": made_from(contents),
+        "batch": options.batch,
+    }
+    outputs = named_after(open_images(torch.stack(list(made))), contents)
+    return Side(outputs, f"{folder}:{variant}", settings, converted=False)

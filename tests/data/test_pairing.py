@@ -63,7 +63,7 @@ def test_numbers_count_before_places():
 
 
 def test_names_that_sort_as_text_do_not_pair_by_place():
-    with pytest.raises(DataError, match="10 comes before 2"):
+    with pytest.raises(DataError, match=r"img_10\.png comes before img_2\.png"):
         pairs(["img_1.png", "img_10.png", "img_2.png"], ["0", "1", "2"])
 
 

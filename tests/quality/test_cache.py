@@ -145,6 +145,12 @@ def cut(path: Path, *, by: int = 4) -> None:
     os.truncate(path, path.stat().st_size - by)
 
 
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+
+
 def change_meta(entry: Path, **changes: Any) -> None:
     path = entry / "meta.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
@@ -154,6 +160,8 @@ DAMAGES: dict[str, Damage] = {
     "features cut off": lambda entry: cut(entry / FEATURES_FILE),
     "half of the features": lambda entry: cut(entry / FEATURES_FILE, by=120),
     "features too long": lambda entry: os.truncate(entry / FEATURES_FILE, 300),
+    "another bit in the features": lambda entry: flip(entry / FEATURES_FILE),
+    "another bit in the classes": lambda entry: flip(entry / LOGITS_FILE),
     "no features": lambda entry: (entry / FEATURES_FILE).unlink(),
     "classes cut off": lambda entry: cut(entry / LOGITS_FILE),
     "no classes": lambda entry: (entry / LOGITS_FILE).unlink(),
@@ -179,12 +187,13 @@ def test_a_damaged_entry_is_made_anew(cache: FeatureCache, damage: Damage) -> No
 
 
 def test_a_crash_in_the_middle_leaves_nothing(cache: FeatureCache) -> None:
-    with (
-        pytest.raises(KeyboardInterrupt),
-        cache.writing(SOURCE, label="small", count=10) as writer,
-    ):
-        writer.write(np.arange(5), FEATURES[:5], LOGITS[:5])
-        raise KeyboardInterrupt
+    def begin() -> None:
+        with cache.writing(SOURCE, label="small", count=10) as writer:
+            writer.write(np.arange(5), FEATURES[:5], LOGITS[:5])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin()
     assert cache.find(SOURCE) is None
     assert list(cache.folder.iterdir()) == []
 
@@ -199,7 +208,7 @@ def test_too_few_rows_are_no_entry(cache: FeatureCache) -> None:
 def test_features_that_are_no_numbers_are_no_entry(cache: FeatureCache, wrong: float) -> None:
     features = FEATURES.copy()
     features[7, 1, 2] = wrong
-    with pytest.raises(FeatureError, match="features of c.png are not finite"):
+    with pytest.raises(FeatureError, match=r"features of c\.png are not finite"):
         fill(cache, features=features, names=("a.png", "b.png", "c.png", "d.png", "e.png"))
     with pytest.raises(FeatureError, match="features of image 7 are not finite"):
         fill(cache, features=features)
@@ -226,12 +235,13 @@ def test_features_that_are_no_numbers_are_no_entry(cache: FeatureCache, wrong: f
 def test_another_shape_than_before_is_no_entry(
     cache: FeatureCache, features: Any, logits: Any, told: str
 ) -> None:
-    with (
-        pytest.raises(FeatureError, match=told),
-        cache.writing(SOURCE, label="small", count=10) as writer,
-    ):
-        writer.write(np.arange(5), FEATURES[5:], LOGITS[5:])
-        writer.write(np.arange(5, 10), features, logits)
+    def write() -> None:
+        with cache.writing(SOURCE, label="small", count=10) as writer:
+            writer.write(np.arange(5), FEATURES[5:], LOGITS[5:])
+            writer.write(np.arange(5, 10), features, logits)
+
+    with pytest.raises(FeatureError, match=told):
+        write()
     assert list(cache.folder.iterdir()) == []
 
 
@@ -417,7 +427,7 @@ def test_what_cannot_be_removed_is_told(three: FeatureCache, monkeypatch: pytest
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("shutil.rmtree", refuse)
-    with pytest.raises(StoreError, match="cannot remove .*Permission denied"):
+    with pytest.raises(StoreError, match=r"cannot remove .*Permission denied"):
         prune_cache(three.root)
 
 

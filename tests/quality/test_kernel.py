@@ -7,6 +7,7 @@ import pytest
 
 from benchbench.core.errors import FeatureError
 from benchbench.quality import kernel as kernel_module
+from benchbench.quality.intervals import resampled_counts
 from benchbench.quality.kernel import kernel_distance, kernel_distance_subsets, kernel_interval
 
 
@@ -107,19 +108,50 @@ def test_resamples_are_weighted_u_statistics(sets, monkeypatch):
         kernel_module, "percentile_interval", lambda values, *, level: seen.setdefault("values", values)
     )
     drawn = np.random.default_rng(9)
-    first = kernel_module.resampled_counts(12, 5, drawn)
-    second = first if sets == "paired" else kernel_module.resampled_counts(12, 5, drawn)
+    first = resampled_counts(12, 5, drawn)
+    second = first if sets == "paired" else resampled_counts(12, 5, drawn)
     monkeypatch.setattr(kernel_module, "KernelEstimate", lambda value, interval: value)
     value = kernel_interval(x, y, resamples=5, seed=9, sets=sets)
-    assert value == pytest.approx(kernel_distance(x, y), rel=1e-12)
+    assert value == pytest.approx(kernel_distance(x, y, sets=sets), rel=1e-12)
     k = [(a @ b.T / 3 + 1) ** 3 for a, b in ((x, x), (y, y), (x, y))]
     for r, resampled in enumerate(seen["values"]):
         c, d = first[:, r].astype(float), second[:, r].astype(float)
-        wanted = -2 * (c @ k[2] @ d) / 144
+        between = np.outer(c, d) * (1 - np.eye(12) if sets == "paired" else 1)
+        wanted = -2 * (between * k[2]).sum() / between.sum()
         for each, weights in ((k[0], c), (k[1], d)):
             pairs = np.outer(weights, weights) * (1 - np.eye(12))
             wanted += (pairs * each).sum() / pairs.sum()
         assert resampled == pytest.approx(wanted, rel=1e-10)
+
+
+def test_pairs_of_one_input_are_left_out():
+    """Images of one input depend on each other: with them the value of equal networks would be negative."""
+    random = np.random.default_rng(8)
+    values = {"paired": [], "independent": []}
+    for _ in range(60):
+        x = random.normal(size=(40, 4))
+        y = x + 0.1 * random.normal(size=(40, 4))
+        for sets, found in values.items():
+            found.append(kernel_distance(x, y, sets=sets))
+    assert abs(np.mean(values["paired"])) < 3 * np.std(values["paired"]) / 60**0.5 + 2e-3
+    assert np.mean(values["independent"]) < -0.05
+    x = random.normal(size=(40, 4))
+    assert kernel_distance(x, x, sets="paired") == pytest.approx(0, abs=1e-12)
+    found = kernel_interval(x, x, sets="paired", resamples=50)
+    assert found.interval.high - found.interval.low < 1e-9
+
+
+def test_images_of_one_group_are_drawn_together():
+    random = np.random.default_rng(8)
+    centres = random.normal(size=(10, 6))
+    groups = np.repeat(np.arange(10), 12)
+    x = centres[groups] + 0.1 * random.normal(size=(120, 6))
+    y = random.normal(size=(120, 6)) + 0.3
+    alone = kernel_interval(x, y, resamples=300, seed=1).interval
+    together = kernel_interval(x, y, resamples=300, seed=1, groups=(groups, None)).interval
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    with pytest.raises(FeatureError, match="in 1 groups"):
+        kernel_interval(x, y, groups=(np.zeros(120, dtype=int), None))
 
 
 def test_the_interval_is_not_shifted_and_has_the_width_of_fresh_draws():

@@ -122,7 +122,13 @@ def reference_of(options: QualityOptions, context: MeasureContext, contents: Ima
         joined = Joined([getattr(splits, name) for name in names])
         codecs = sorted({_CODECS.get(PurePosixPath(name).suffix.lower(), "raw") for name in joined.names})
         images = limited(ImageSequence(joined, codecs=codecs), options.reference_images)
-        return Side(images, f"{' + '.join(names)} images", kind=options.reference)
+        return Side(
+            images,
+            f"{' + '.join(names)} images",
+            kind=options.reference,
+            origin=made_from(joined),
+            converted=False,
+        )
     images = open_images(options.reference, conversion=options.conversion, limit=options.reference_images)
     tell_left_out(options.reference, images, context.say)
     return Side(images, options.reference)
@@ -143,6 +149,8 @@ def _baseline(options: QualityOptions, context: MeasureContext, contents: ImageS
         limited(named_after(open_images(path), contents), options.reference_images),
         "outputs of the baseline",
         kind="outputs of the baseline",
+        origin="" if contents is None else made_from(contents),
+        converted=False,
     )
 
 

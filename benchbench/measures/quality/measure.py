@@ -53,7 +53,14 @@ def measure_quality(subject: Subject, options: QualityOptions, context: MeasureC
             Side(
                 named_after(open_images(outputs), contents),
                 "outputs",
-                {"seed": options.seed, "truncation": options.truncation, "from": made_from(contents)},
+                {
+                    "seed": options.seed,
+                    "truncation": options.truncation,
+                    "from": made_from(contents),
+                    "batch": options.batch,
+                },
+                origin="" if contents is None else made_from(contents),
+                converted=False,
             ),
             options,
             Means(

@@ -45,13 +45,8 @@ Preset = Literal[
 PRESETS: dict[Preset, dict[str, JsonValue]] = {
     # 140 generated images against the training distribution, 128 x 128.
     "depthwisegan": {"metrics": ["fid"], "images": 140, "size": 128, "reference": "data.train"},
-    # Legacy FID, clean-FID and clean-KID at 64 x 64, as many images as AFHQ's dogs have for training.
-    "ssd": {
-        "metrics": ["fid", "clean_fid", "clean_kid"],
-        "images": 4739,
-        "size": 64,
-        "reference": "data.train",
-    },
+    # Legacy FID, clean-FID and clean-KID at 64 x 64; as many images as are trained on, for want of a number.
+    "ssd": {"metrics": ["fid", "clean_fid", "clean_kid"], "size": 64, "reference": "data.train"},
     # Translated test images against the real test images that they belong to.
     "gan_compression_paired": {"metrics": ["fid"], "reference": "data.test"},
     # Translated test images against all real ones, training and test.
@@ -64,6 +59,12 @@ PRESETS: dict[Preset, dict[str, JsonValue]] = {
     # 5,000 generated images against the whole training set; 50,000 for the large sets.
     "fastgan": {"metrics": ["fid"], "images": 5000, "reference": "data.train"},
     "fastgan_50k": {"metrics": ["fid"], "images": 50000, "reference": "data.train"},
+}
+
+
+_INDIFFERENT = {
+    *("protocol", "seed", "batch", "device", "workers", "resamples", "bias_curve", "contents", "range"),
+    *("labels", "reference_labels", "lpips", "diversity_pairs"),
 }
 
 
@@ -144,4 +145,6 @@ class QualityOptions(Options):
         if self.protocol is None:
             return ()
         as_named = QualityOptions.model_validate({"protocol": self.protocol})
-        return tuple(key for key in PRESETS[self.protocol] if getattr(self, key) != getattr(as_named, key))
+        # Which images are judged against which, and by what; not how quickly.
+        decisive = set(QualityOptions.model_fields) - _INDIFFERENT
+        return tuple(key for key in sorted(decisive) if getattr(self, key) != getattr(as_named, key))

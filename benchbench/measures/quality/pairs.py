@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from benchbench.core.model import JsonValue
 from benchbench.data.collection import Subset
 from benchbench.data.label_maps import read_label_map
 from benchbench.data.pairing import pair_up
+from benchbench.measures.quality.extraction import canonical_order
 from benchbench.measures.quality.options import Metric, QualityOptions
 from benchbench.measures.quality.passes import Refusal
 from benchbench.measures.quality.sides import Side, declare
@@ -29,6 +31,7 @@ from benchbench.quality.pair_errors import PairError, errors_of_pairs, mean_psnr
 from benchbench.quality.segmentation import mean_iou, miou_interval, score_segmentation
 from benchbench.quality.segmenters import load_segmenter
 
+NEED_PARTNERS = ("lpips", "l1", "psnr", "ssim")
 PAIR_METRICS = ("lpips", "lpips_diversity", "l1", "psnr", "ssim", "miou")
 _UNITS = {"psnr": "dB"}
 _HIGHER = ("psnr", "ssim", "miou", "lpips_diversity")
@@ -112,7 +115,12 @@ def _paired(bench: Bench) -> tuple[ImageCollection, ImageCollection]:
     if bench.reference is None:
         raise DataError("there is no reference to pair with", fix="name one")
     reference, generated = bench.reference.images, bench.generated.images
-    places = pair_up(reference, generated)
+    # By content, so that the interval does not depend on names; the reference decides, so that values of
+    # two sets against one reference stand side by side.
+    places = sorted(
+        pair_up(reference, generated),
+        key=lambda pair: (reference.digests[pair[0]], generated.digests[pair[1]]),
+    )
     return Subset(reference, [i for i, _ in places]), Subset(generated, [j for _, j in places])
 
 
@@ -204,6 +212,14 @@ class _LabelMaps:
         found = read_label_map(path)
         return train_ids(found, name=str(path)) if self._kind == "cityscapes_ids" else found
 
+    def digest(self) -> str:
+        """16 hexadecimal digits over the maps' values, in any order."""
+        found = []
+        for index in range(len(self)):
+            values = np.ascontiguousarray(self[index])
+            found.append(hashlib.sha256(f"{values.shape}{values.dtype}".encode() + values.tobytes()).digest())
+        return hashlib.sha256(self._kind.encode() + b"".join(sorted(found))).hexdigest()[:16]
+
 
 class _LabelledImages(Sequence[tuple[torch.Tensor, NDArray[np.generic]]]):
     def __init__(self, images: ImageCollection, maps: _LabelMaps) -> None:
@@ -214,6 +230,10 @@ class _LabelledImages(Sequence[tuple[torch.Tensor, NDArray[np.generic]]]):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, NDArray[np.generic]]:  # type: ignore[override]
         return self._images[index], self._maps[index]
+
+    def digest(self) -> str:
+        """Of the pictures and of their maps."""
+        return f"{self._images.digest}-{self._maps.digest()}"
 
 
 def _miou(bench: Bench) -> Measurement:
@@ -226,20 +246,23 @@ def _miou(bench: Bench) -> Measurement:
             expected="segmenter: {name: drn_d_105}, or {name: local, classes: 19}",
             fix="declare one",
         )
-    images = bench.generated.images
+    if options.tile is not None:
+        raise OptionError("'miou' judges whole images, and 'tile' cuts them", fix="leave 'tile' out")
+    images = Subset(bench.generated.images, canonical_order(bench.generated.images))
     maps = _LabelMaps(options.labels, images.names, options.label_values)
-
-    def pairs() -> Sequence[tuple[torch.Tensor, NDArray[np.generic]]]:
+    taught: _LabelledImages | None = None
+    if options.segmenter.name == "local":
         if bench.reference is None:
             raise DataError("the local segmenter is trained on the reference, and there is none")
-        real = bench.reference.images
-        folder = options.reference_labels or options.labels or ""
-        return _LabelledImages(real, _LabelMaps(folder, real.names, options.label_values))
-
+        # By content too, so that the same pairs under other names teach the same segmenter.
+        real = Subset(bench.reference.images, canonical_order(bench.reference.images))
+        folder = options.reference_labels or options.labels
+        taught = _LabelledImages(real, _LabelMaps(folder, real.names, options.label_values))
     segmenter = load_segmenter(
         options.segmenter,
-        pairs=pairs,
-        digest="" if bench.reference is None else bench.reference.images.digest,
+        pairs=lambda: taught or (),
+        # Pictures with other maps make another segmenter.
+        digest=taught.digest() if taught is not None else "",
         cache=bench.cache,
         device=bench.device,
         say=bench.say,
@@ -264,6 +287,8 @@ def _miou(bench: Bench) -> Measurement:
             **segmenter.settings,
             "weights_hash": segmenter.weights_hash,
             "comparable_to_literature": segmenter.registered,
+            "label_maps_digest": maps.digest(),
+            "label_values": options.label_values,
         },
         flags=flags,
     )

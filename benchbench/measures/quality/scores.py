@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchbench.core.errors import BenchbenchError, FeatureError
-from benchbench.core.features import Extractor
-from benchbench.core.measurement import Direction, Interval, Measurement, Yardstick
+from benchbench.core.measurement import Interval, Measurement, Yardstick
 from benchbench.core.model import JsonValue
+from benchbench.measures.quality.figure import is_of_literature, make_figure
+from benchbench.measures.quality.matching import Matched, check_enough, match
 from benchbench.measures.quality.options import Metric, QualityOptions
-from benchbench.measures.quality.passes import RESERVED, SCORES, Pass, Refusal, figure_name
-from benchbench.measures.quality.sides import Side, declare
+from benchbench.measures.quality.passes import RESERVED, SCORES, Pass, Refusal
+from benchbench.measures.quality.real_against_real import yardstick
+from benchbench.measures.quality.sides import Side
 from benchbench.quality.bias_curve import bias_curve, extrapolate
 from benchbench.quality.feature_table import FeatureRows, FeatureTable
 from benchbench.quality.frechet import frechet_distance, frechet_influence
 from benchbench.quality.inception_score import inception_score, inception_score_influence
-from benchbench.quality.intervals import linear_interval, mean_interval
+from benchbench.quality.intervals import grouped_influence, linear_interval
 from benchbench.quality.kernel import kernel_distance, kernel_distance_subsets, kernel_interval
-from benchbench.quality.neighbours import NeighbourScores, neighbour_scores
-from benchbench.quality.rand_conv import FEWEST_DIMENSIONS, PER_CHANNEL
+from benchbench.quality.neighbours import METRICS, neighbour_scores, neighbour_spread
 
-PROVENANCE = "benchbench.measures.quality"
-_NEIGHBOURS = ("precision", "recall", "density", "coverage")
-_HIGHER = frozenset({*_NEIGHBOURS, "inception_score"})
+_FEWEST_FOR_SPREAD = 20
 
 
 class Scorer:
@@ -48,23 +46,14 @@ class Scorer:
         options: QualityOptions,
     ) -> None:
         self.made, self.options = made, options
-        self.reference, self.generated = tables
-        self.sides = sides
-        self._neighbours: list[NeighbourScores] | None = None
+        self.tables, self.sides = tables, sides
+        self._matched: Matched | None = None
+        self._neighbours: dict[str, tuple[list[float], float | None]] = {}
 
     def figures(self) -> tuple[list[Measurement], list[Refusal]]:
         """One figure per metric, or the reason why there is none."""
         found: list[Measurement] = []
         refused: list[Refusal] = []
-        for metric in self.made.metrics:
-            try:
-                found.append(self._figure(metric))
-            except BenchbenchError as error:
-                refused.append(Refusal(metric, error))
-        return found, refused
-
-    def _figure(self, metric: Metric) -> Measurement:
-        score = RESERVED[metric].score if metric in RESERVED else SCORES[metric]
         makers: dict[str, Callable[[Metric], Measurement]] = {
             "frechet": self._frechet,
             "kernel": self._kernel,
@@ -72,40 +61,74 @@ class Scorer:
             "inception_score": self._inception_score,
             "neighbours": self._neighbour,
         }
-        return makers[score](metric)
+        for metric in self.made.metrics:
+            score = RESERVED[metric].score if metric in RESERVED else SCORES[metric]
+            try:
+                found.append(makers[score](metric))
+            except BenchbenchError as error:
+                refused.append(Refusal(metric, error))
+        return found, refused
+
+    @property
+    def _figure(self) -> Callable[..., Measurement]:
+        return partial(make_figure, extractor=self.made.extractor, sides=self.sides, options=self.options)
+
+    def _rows(self) -> Matched:
+        """Rows of both sides, once they are known to be enough."""
+        if self._matched is None:
+            reference, side = self.tables[0], self.sides[0]
+            if reference is None or side is None:
+                raise FeatureError("there is no reference to compare with", fix="name one")
+            extractor, both = self.made.extractor, (side, self.sides[1])
+            check_enough(
+                (reference, self.tables[1]), both, least=extractor.fewest_images, label=extractor.label
+            )
+            self._matched = match((reference, self.tables[1]), both, members=extractor.members)
+        return self._matched
 
     def _frechet(self, metric: Metric) -> Measurement:
-        pairs = self._pairs()
-        values = [frechet_distance(x, y) for x, y in pairs]
+        rows = self._rows()
+        values = [frechet_distance(x, y) for x, y in rows.pairs]
         interval = None
         if self.options.resamples:
-            influences = [frechet_influence(x, y) for x, y in pairs]
+            influences = [frechet_influence(x, y) for x, y in rows.pairs]
             interval = linear_interval(
                 fmean(values),
-                [np.mean([each[side] for each in influences], axis=0) for side in (0, 1)],
+                [
+                    grouped_influence(np.mean([each[side] for each in influences], axis=0), rows.groups[side])
+                    for side in (0, 1)
+                ],
                 resamples=self.options.resamples,
                 seed=self.options.seed,
+                sets=rows.sets,
             )
             # No distance is below 0; the straight line that stands for it near there does not know that.
             interval = interval.model_copy(update={"low": max(interval.low, 0.0)})
-        more: dict[str, JsonValue] = {"covariance_divisor": "N-1"}
-        return self._measurement(
+        more: dict[str, JsonValue] = {"covariance_divisor": "N-1", "pairing": rows.sets}
+        return self._figure(
             metric,
             values,
             "exact",
             interval=interval,
-            yardstick=self._yardstick(frechet_distance),
+            yardstick=self._yardstick(metric, frechet_distance),
             flags=self._curve(),
             more=more,
         )
 
     def _kernel(self, metric: Metric) -> Measurement:
-        pairs = self._pairs()
+        rows = self._rows()
         interval = None
         if self.options.resamples:
             found = [
-                kernel_interval(x, y, resamples=self.options.resamples, seed=self.options.seed)
-                for x, y in pairs
+                kernel_interval(
+                    x,
+                    y,
+                    resamples=self.options.resamples,
+                    seed=self.options.seed,
+                    sets=rows.sets,
+                    groups=rows.groups,
+                )
+                for x, y in rows.pairs
             ]
             values = [each.value for each in found]
             # Images are resampled alike for every member, and members agree on which images matter: the
@@ -115,13 +138,14 @@ class Scorer:
                 high=fmean(each.interval.high for each in found),
             )
         else:
-            values = [kernel_distance(x, y) for x, y in pairs]
-        return self._measurement(
+            values = [kernel_distance(x, y, sets=rows.sets) for x, y in rows.pairs]
+        return self._figure(
             metric,
             values,
             "exact unbiased, all pairs, (x.y/D + 1)^3",
             interval=interval,
-            yardstick=self._yardstick(kernel_distance),
+            yardstick=self._yardstick(metric, kernel_distance),
+            more={"pairing": rows.sets},
         )
 
     def _kernel_subsets(self, metric: Metric) -> Measurement:
@@ -130,19 +154,21 @@ class Scorer:
             kernel_distance_subsets(
                 x, y, subsets=options.subsets, size=options.subset_size, seed=options.seed
             )
-            for x, y in self._pairs()
+            for x, y in self._rows().pairs
         ]
-        deviation = fmean([each.deviation for each in found])
-        estimator = f"{found[0].subsets} subsets of {found[0].size}, seed {options.seed}"
-        return self._measurement(
+        size = found[0].size
+        spread = f"standard deviation over subsets {fmean([each.deviation for each in found]):.3g}"
+        if size == max(len(self._rows().copies[0]), len(self._rows().copies[1])):
+            spread = f"subsets of {size} are the whole sets: they have no spread"
+        return self._figure(
             metric,
             [each.value for each in found],
-            estimator,
-            flags=(f"standard deviation over subsets {deviation:.3g}",),
+            f"{found[0].subsets} subsets of {size}, seed {options.seed}",
+            flags=(spread,),
         )
 
     def _inception_score(self, metric: Metric) -> Measurement:
-        logits = self.generated.logits()
+        logits = self.tables[1].logits()
         if logits is None:
             raise FeatureError(
                 f"'inception_score' needs the classes of an Inception network, and "
@@ -158,7 +184,7 @@ class Scorer:
                 resamples=self.options.resamples,
                 seed=self.options.seed,
             )
-        return self._measurement(
+        return self._figure(
             metric,
             [value],
             f"{self.options.splits} splits by content",
@@ -167,65 +193,44 @@ class Scorer:
         )
 
     def _neighbour(self, metric: Metric) -> Measurement:
-        if self._neighbours is None:
-            self._neighbours = [neighbour_scores(x.whole(), y.whole()) for x, y in self._pairs()]
-        per_image: list[NDArray[np.float64]] = [
-            getattr(found, f"{metric}_per_image") for found in self._neighbours
-        ]
-        interval = (
-            mean_interval(np.mean(per_image, axis=0), resamples=resamples, seed=self.options.seed)
-            if (resamples := self.options.resamples)
-            else None
-        )
-        estimator = "k = 3" if metric in ("precision", "recall") else "k = 5"
-        return self._measurement(
-            metric,
-            [getattr(found, metric) for found in self._neighbours],
-            estimator,
-            interval=interval,
+        if not self._neighbours:
+            sets = [
+                tuple(each.whole() if isinstance(each, FeatureRows) else each for each in pair)
+                for pair in self._rows().pairs
+            ]
+            scores = [neighbour_scores(x, y) for x, y in sets]
+            # Of fewer, half has fewer images than neighbours are asked of.
+            enough = min(len(each) for each in self._rows().copies) >= _FEWEST_FOR_SPREAD
+            spreads = []
+            if self.options.resamples and enough:
+                spreads = [neighbour_spread(x, y, seed=self.options.seed) for x, y in sets]
+            for name in METRICS:
+                spread = fmean(each[name] for each in spreads) if spreads else None
+                self._neighbours[name] = [getattr(each, name) for each in scores], spread
+        values, spread = self._neighbours[metric]
+        interval = None
+        if spread is not None:
+            value = fmean(values)
+            most = 1.0 if metric != "density" else float("inf")
+            interval = Interval(low=max(value - 1.96 * spread, 0.0), high=min(value + 1.96 * spread, most))
+        return self._figure(
+            metric, values, "k = 3" if metric in ("precision", "recall") else "k = 5", interval=interval
         )
 
-    def _pairs(self) -> list[tuple[FeatureRows, FeatureRows]]:
-        """(reference, generated) rows of every member, once they are enough."""
-        if self.reference is None:
-            raise FeatureError("there is no reference to compare with", fix="name one")
-        least = self.made.extractor.fewest_images
-        smallest = min(self.reference.meta.count, self.generated.meta.count)
-        for table, side in zip((self.reference, self.generated), self.sides, strict=True):
-            if table.meta.count == smallest < least:
-                assert side is not None
-                fewer = smallest // PER_CHANNEL * PER_CHANNEL
-                raise FeatureError(
-                    f"{side.what}: {smallest} images, and {self.made.extractor.label} has "
-                    f"{self.made.extractor.dimensions} dimensions",
-                    expected=f"at least {least} on either side: distances of fewer mislead",
-                    fix="more images"
-                    + (
-                        f", or fewer dimensions: features '{{name: rand_conv, dimensions: {fewer}}}'"
-                        if fewer >= FEWEST_DIMENSIONS
-                        else ""
-                    ),
-                )
-        members = range(self.made.extractor.members)
-        return [(self.reference.rows(m), self.generated.rows(m)) for m in members]
-
-    def _yardstick(self, distance: Callable[..., float]) -> Yardstick | None:
-        """Real against real at the size of half the reference, and this figure at the same size."""
-        if self.made.extractor.registered:
+    def _yardstick(self, metric: Metric, distance: Callable[..., float]) -> Yardstick | None:
+        extractor = self.made.extractor
+        if is_of_literature(metric, extractor):
             return None
-        half = min(self.reference.meta.count // 2 if self.reference else 0, self.generated.meta.count)
-        if half < max(self.made.extractor.fewest_images, 2):
-            return None
-        pairs = self._pairs()
-        real = fmean(distance(x[:half], x[half : 2 * half]) for x, _ in pairs)
-        ours = fmean(distance(x[:half], y[:half]) for x, y in pairs)
-        return Yardstick(value=real, ratio=ours / real if real > 0 else None, count=half)
+        return yardstick(self._rows(), distance, fewest=extractor.fewest_images, seed=self.options.seed)
 
     def _curve(self) -> tuple[str, ...]:
         counts = self.options.bias_curve
         if not counts:
             return ()
-        curves = [bias_curve(x, y, counts=counts, seed=self.options.seed) for x, y in self._pairs()]
+        curves = [
+            bias_curve(x[0 : len(x)], y[0 : len(y)], counts=counts, seed=self.options.seed)
+            for x, y in self._rows().pairs
+        ]
         points = [
             f"{points[0].count}: {fmean([each.value for each in points]):.5g}"
             for points in zip(*curves, strict=True)
@@ -233,56 +238,7 @@ class Scorer:
         told = [f"by number of images: {', '.join(points)}"]
         dimensions = self.made.extractor.dimensions
         # Below that the line is no line, and its end means nothing.
-        if len(counts) > 1 and min(counts) >= 2 * dimensions:
+        if len(set(counts)) > 1 and min(counts) >= 2 * dimensions:
             limit = fmean(extrapolate(points, dimensions) for points in curves)
             told.append(f"extrapolated to infinitely many images: {limit:.5g} (Chong and Forsyth 2020)")
         return tuple(told)
-
-    def _measurement(
-        self,
-        metric: Metric,
-        values: Sequence[float],
-        estimator: str,
-        *,
-        interval: Interval | None = None,
-        yardstick: Yardstick | None = None,
-        flags: tuple[str, ...] = (),
-        more: dict[str, JsonValue] | None = None,
-    ) -> Measurement:
-        extractor = self.made.extractor
-        reference, generated = self.sides
-        direction: Direction = "higher" if metric in _HIGHER else "lower"
-        if len(values) > 1:
-            flags += (f"mean of {len(values)}: {', '.join(f'{value:.4g}' for value in values)}",)
-        if metric not in RESERVED:
-            flags += (*_caution(extractor, yardstick, metric),)
-        value = fmean(values)
-        assert math.isfinite(value)
-        return Measurement(
-            name=figure_name(metric, extractor),
-            unit="1",
-            direction=direction,
-            value=value,
-            interval=interval,
-            protocol=declare(
-                metric,
-                estimator,
-                None if metric == "inception_score" else reference,
-                generated,
-                self.options,
-                extractor=extractor,
-                more=more,
-            ),
-            provenance=PROVENANCE,
-            flags=flags,
-            yardstick=yardstick,
-        )
-
-
-def _caution(extractor: Extractor, yardstick: Yardstick | None, metric: Metric) -> tuple[str, ...]:
-    if extractor.registered:
-        return ()
-    said = [f"{extractor.label}: not comparable to the literature"]
-    if SCORES[metric] in ("frechet", "kernel") and yardstick is None:
-        said.append("no real-against-real value: half of the reference is too few images")
-    return tuple(said)

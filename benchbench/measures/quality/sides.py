@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchbench.core.collection import ImageCollection
@@ -25,13 +25,20 @@ class Side:
         images: N >= 2 of them.
         what: for people: `test images`, `data/afhq/dog`.
         kind: what a protocol calls it: `images` for somebody's own, whose path says nothing.
-        settings: what decides which images these are, apart from their content: seed, truncation, labels.
+        settings: what decides which images these are, apart from their content: seed, truncation.
+        origin: what they were made of, by content: image i of two sides of one origin belong together; ""
+            where nothing says it.
+        groups: the picture that each is a tile of.
+        converted: whether `conversion` was applied to them, or they came as RGB bytes.
     """
 
     images: ImageCollection
     what: str
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
     kind: str = "images"
+    origin: str = ""
+    groups: Sequence[int] | None = None
+    converted: bool = True
 
 
 def tiled(side: Side, tile: int | None) -> Side:
@@ -42,7 +49,8 @@ def tiled(side: Side, tile: int | None) -> Side:
     """
     if tile is None:
         return side
-    return replace(side, images=ImageSequence(Tiles(side.images, tile), codecs=side.images.codecs))
+    tiles = Tiles(side.images, tile)
+    return replace(side, images=ImageSequence(tiles, codecs=side.images.codecs), groups=tiles.sources)
 
 
 def declare(
@@ -64,14 +72,18 @@ def declare(
         "estimator": estimator,
         "generated_count": len(generated.images),
         "generated_codec": list(generated.images.codecs),
-        "conversion": options.conversion.model_dump(mode="json"),
-        **{f"generated_{key}": value for key, value in generated.settings.items()},
+        # What is absent and what is None would be two protocols.
+        **{f"generated_{key}": value for key, value in generated.settings.items() if value is not None},
     }
+    conversion = options.conversion.model_dump(mode="json", exclude_none=True)
+    for name, side in (("generated", generated), ("reference", reference)):
+        if side is not None and side.converted:
+            settings[f"{name}_conversion"] = conversion
     if options.tile is not None:
         settings["tile"] = options.tile
     if options.protocol is not None:
         settings["named"] = options.protocol
-        settings["departures"] = list(options.departures)
+        settings["departures"] = [*options.departures, *_departing(reference, options)]
     if reference is not None:
         settings |= {
             "reference": reference.kind,
@@ -86,10 +98,16 @@ def declare(
             "resize": f"{extractor.resize} {extractor.side}",
             "members": extractor.members,
             "dtype": "features float32, statistics float64",
-            "comparable_to_literature": bool(extractor.registered),
             **{f"extractor_{key}": value for key, value in extractor.settings.items()},
         }
     return Protocol(name=PROTOCOL_NAME, settings={**settings, **(more or {})})
+
+
+def _departing(reference: Side | None, options: QualityOptions) -> tuple[str, ...]:
+    """The reference, where it is another one than the named protocol's."""
+    if reference is None or reference.kind == options.reference:
+        return ()
+    return (f"reference: {reference.kind}",)
 
 
 def check_size(side: Side, size: int | None) -> None:

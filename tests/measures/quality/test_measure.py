@@ -12,6 +12,7 @@ import torch
 
 from benchbench.architectures.weights import save_weights
 from benchbench.core.cell import Cell
+from benchbench.core.comparable import differing_settings
 from benchbench.core.contracts import MeasureContext, Measured, Subject
 from benchbench.core.errors import BenchbenchError, DataError, MeasurementError, OptionError
 from benchbench.core.expand import expand
@@ -104,6 +105,8 @@ def test_a_variant_is_compared_with_the_baselines_outputs(measured: Measuring, t
     assert figure.value > 0
     settings = figure.protocol.settings
     assert settings["reference"] == "outputs of the baseline"
+    # Image i of both was made of content i.
+    assert settings["pairing"] == "paired"
     assert (settings["reference_count"], settings["generated_count"]) == (66, 66)
     assert str(settings["generated_from"]).startswith("66 contents ")
     # Its own outputs are gone, the baseline's stay for the others.
@@ -127,9 +130,7 @@ def test_outputs_are_what_the_network_makes(
     assert (torch.from_numpy(kept[33]).float() - wanted).abs().max() <= 1
 
 
-def test_the_same_network_is_at_no_distance(
-    measured: Measuring, suite_of: Callable[[str], Suite]
-) -> None:
+def test_the_same_network_is_at_no_distance(measured: Measuring, suite_of: Callable[[str], Suite]) -> None:
     metrics = ["fd", "l1", "ssim"]
     measured(TRANSFER, "baseline", metrics=metrics)
     base, v1 = expand(suite_of(TRANSFER))
@@ -157,14 +158,20 @@ def test_two_measures_keep_their_outputs_apart(measured: Measuring, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("reference", "count"), [("data.test", 66), ("data.train+test", 72), ("data.test+train", 72)]
+    ("reference", "count", "pairing"),
+    [
+        ("data.test", 66, "paired"),
+        ("data.train+test", 72, "independent"),
+        ("data.test+train", 72, "independent"),
+    ],
 )
 def test_images_of_the_suite_as_reference(
-    measured: Measuring, tmp_path: Path, reference: str, count: int
+    measured: Measuring, tmp_path: Path, reference: str, count: int, pairing: str
 ) -> None:
     found = measured(TRANSFER, "baseline", reference=reference)
     settings = found.measurements[0].protocol.settings
     assert (settings["reference"], settings["reference_count"]) == (reference, count)
+    assert (settings["pairing"], settings["reference_codec"]) == (pairing, ["png"])
     assert outputs(tmp_path) == []
 
 
@@ -213,12 +220,27 @@ def test_a_noise_generator_makes_as_many_as_are_asked_for(measured: Measuring, t
     assert outputs(tmp_path) == ["baseline"]
 
 
+def test_image_i_is_drawn_from_the_seed_and_i_alone(measured: Measuring, tmp_path: Path) -> None:
+    made = []
+    for changed in ({"images": 64}, {"images": 70, "batch": 9}, {"images": 64, "seed": 1}):
+        measured(NOISE, "baseline", **changed)
+        (file,) = (tmp_path / "run" / "outputs").iterdir()
+        made.append(np.load(file).astype(float))
+        file.unlink()
+    assert len(np.unique(made[0].reshape(64, -1), axis=0)) == 64
+    # Rounding may fall otherwise in another batch.
+    assert (made[0] != made[1][:64]).mean() < 0.01
+    assert (made[0] != made[2]).mean() > 0.1
+
+
 def test_a_noise_generator_makes_as_many_as_the_reference_has(measured: Measuring) -> None:
     first, again = (
         measured(NOISE, "baseline", reference="data.test", batch=batch).measurements[0] for batch in (32, 5)
     )
     assert first.protocol.settings["generated_count"] == 66
-    assert first.protocol.hash == again.protocol.hash
+    # Noise inside a network is drawn batch by batch.
+    differing = differing_settings(first.protocol.settings, again.protocol.settings)
+    assert differing == {"generated_batch": (32, 5)}
     assert first.value == pytest.approx(again.value, rel=1e-2)
     other, narrow = (
         measured(NOISE, "baseline", reference="data.test", **changed).measurements[0]
@@ -271,7 +293,10 @@ class Wrong(torch.nn.Module):
         (lambda images: images[:, :1], r"made \[32, 1, 16, 16\] of 32 inputs"),
         (lambda images: images.flatten(1), r"made \[32, 768\] of 32 inputs"),
         (lambda images: "a picture", "made str"),
-        (lambda images: images if len(images) == 32 else images[..., 1:], r"\[3, 16, 15\] after \[3, 16, 16\]"),
+        (
+            lambda images: images if len(images) == 32 else images[..., 1:],
+            r"\[3, 16, 15\] after \[3, 16, 16\]",
+        ),
     ],
 )
 def test_outputs_that_are_no_pictures(

@@ -61,11 +61,17 @@ DIFFERENT: dict[str, tuple[dict[str, Any], set[str]]] = {
     "seed": ({"seed": 1}, {"generated_seed", "estimator"}),
     "count": ({"count": 10}, {"generated_count", "estimator"}),
     "subsets": ({"subsets": 30}, {"estimator"}),
-    "conversion": ({"conversion": {"alpha": "white"}}, {"conversion", "reference_digest"}),
+    "conversion": (
+        {"conversion": {"alpha": "white"}},
+        {"generated_conversion", "reference_conversion", "reference_digest"},
+    ),
     "resize": ({"extractor": {"resize": "legacy"}}, {"resize"}),
-    "side": ({"extractor": {"side": 32}}, {"resize"}),
-    "weights": ({"extractor": {"kwargs": {"seed": 6}}}, {"weights_hash", "extractor_kwargs"}),
-    "metric": ({"metrics": "kd"}, {"metric", "estimator"}),
+    "side": ({"extractor": {"side": 32}}, {"resize", "extractor_probe"}),
+    "weights": (
+        {"extractor": {"kwargs": {"seed": 6}}},
+        {"weights_hash", "extractor_kwargs", "extractor_probe"},
+    ),
+    "metric": ({"metrics": "kd"}, {"metric", "estimator", "pairing"}),
     "reference count": ({"reference_images": 14}, {"reference_count", "reference_digest"}),
     "preset": (
         {"protocol": "fastgan", "metrics": "kd_subsets", "images": None},
@@ -140,4 +146,4 @@ def test_everything_that_the_design_lists_is_declared(figure: Figure) -> None:
         }
         == settings
     )
-    assert {"weights_hash", "reference_digest", "conversion", "reference"} <= set(settings)
+    assert {"weights_hash", "reference_digest", "reference_conversion", "reference"} <= set(settings)
