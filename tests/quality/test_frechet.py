@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from benchbench.core.errors import FeatureError, ProtocolMismatchError
+from benchbench.quality import frechet as frechet_module
 from benchbench.quality.frechet import frechet_distance, frechet_influence
 from benchbench.quality.intervals import linear_error, linear_interval
 from benchbench.quality.statistics import FeatureStatistics, Moments, statistics_of
@@ -226,3 +227,19 @@ def test_it_agrees_with_clean_fid(n):
     a = random.gamma(1, size=(n, 512)).astype(np.float32)
     b = random.gamma(1.2, size=(n, 512)).astype(np.float32)
     assert frechet_distance(a, b) == pytest.approx(fid_from_feats(a, b), rel=1e-6)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 4.0])
+def test_singular_values_from_squares_keep_the_digits_of_their_sum(monkeypatch, decay):
+    random = np.random.default_rng(0)
+    scale = np.arange(1, 97) ** -decay
+    x, y = (random.normal(size=(300, 96)) * scale for _ in range(2))
+    exact = frechet_distance(x, y)
+    monkeypatch.setattr(frechet_module, "ONE_THREAD", 8)
+    taken = []
+    svdvals = torch.linalg.svdvals
+    monkeypatch.setattr(torch.linalg, "svdvals", lambda matrix: taken.append(1) or svdvals(matrix))
+    assert frechet_distance(x, y) == pytest.approx(exact, rel=1e-11)
+    assert frechet_distance(x, x) <= 1e-11
+    # A spectrum that falls steeply is left to the slower way.
+    assert len(taken) == (2 if decay == 4.0 else 0)

@@ -6,7 +6,14 @@ import pytest
 from benchbench.core.errors import FeatureError
 from benchbench.quality import intervals as intervals_module
 from benchbench.quality.bootstrap import bootstrap_interval
-from benchbench.quality.intervals import linear_error, linear_interval, mean_interval, resampled_counts
+from benchbench.quality.intervals import (
+    grouped_counts,
+    grouped_influence,
+    linear_error,
+    linear_interval,
+    mean_interval,
+    resampled_counts,
+)
 
 
 def test_two_independent_sets_add_in_squares_and_pairs_add_before():
@@ -56,3 +63,31 @@ def test_what_is_refused():
         mean_interval([1.0])
     with pytest.raises(FeatureError, match="finite"):
         mean_interval([1.0, np.nan])
+
+
+def test_images_of_a_group_are_drawn_together():
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 4)[random.permutation(24)]
+    counts = grouped_counts(24, 200, random, groups)
+    for group in range(6):
+        assert (counts[groups == group] == counts[groups == group][0]).all()
+    firsts = np.array([counts[groups == group][0] for group in range(6)])
+    assert (firsts.sum(axis=0) == 6).all()
+    assert np.array_equal(
+        grouped_counts(9, 5, np.random.default_rng(1), None), resampled_counts(9, 5, np.random.default_rng(1))
+    )
+
+
+def test_a_mean_over_groups_varies_as_groups_do():
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 9)
+    of_group = random.normal(size=40)
+    values = of_group[groups]
+    error = of_group.std() / np.sqrt(39)
+    assert linear_error([grouped_influence(values, groups)]) == pytest.approx(error)
+    assert linear_error([values]) < error / 2.5
+    assert grouped_influence(values, None) is values
+    with pytest.raises(FeatureError, match="1 groups"):
+        grouped_influence(values, np.zeros(360, dtype=np.int64))
+    with pytest.raises(FeatureError, match="told by 5 numbers"):
+        grouped_counts(360, 3, random, groups[:5])

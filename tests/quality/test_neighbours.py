@@ -5,7 +5,7 @@ import pytest
 
 from benchbench.core.errors import FeatureError
 from benchbench.quality import neighbours as neighbours_module
-from benchbench.quality.neighbours import neighbour_scores
+from benchbench.quality.neighbours import METRICS, neighbour_scores, neighbour_spread
 
 
 def brute_force(real, fake, k_precision=3, k_density=5):
@@ -111,3 +111,20 @@ def test_what_is_refused():
         neighbour_scores(real, real, k_precision=0)
     with pytest.raises(FeatureError, match="dimensions"):
         neighbour_scores(real, real[:, :3])
+
+
+def test_the_spread_of_halves_is_that_of_fresh_sets():
+    random = np.random.default_rng(0)
+    fresh = [
+        neighbour_scores(random.normal(size=(60, 3)), random.normal(0.5, 1, size=(50, 3))) for _ in range(150)
+    ]
+    found = [
+        neighbour_spread(random.normal(size=(60, 3)), random.normal(0.5, 1, size=(50, 3)), seed=seed)
+        for seed in range(12)
+    ]
+    for name in METRICS:
+        wanted = np.std([getattr(each, name) for each in fresh], ddof=1)
+        # Too wide rather than too narrow, since radii shrink with the number of images.
+        assert 0.8 < np.mean([each[name] for each in found]) / wanted < 2, name
+    again = np.random.default_rng(5).normal(size=(40, 2))
+    assert neighbour_spread(again, again + 1, seed=3) == neighbour_spread(again, again + 1, seed=3)

@@ -114,7 +114,9 @@ def same_where_deterministic(first: ResultTable, second: ResultTable) -> None:
         ours = [each for each in one.measurements if each.name in names]
         assert len(ours) == len(names)
         assert ours == [each for each in other.measurements if each.name in names]
-        assert [each.name for each in one.measurements] == [each.name for each in other.measurements]
+        # Of a noisy machine, some percentiles and roofs are not told.
+        measures = [{each.provenance for each in cell.measurements} for cell in (one, other)]
+        assert measures[0] == measures[1]
         assert not other.failures
 
 

@@ -84,7 +84,7 @@ class QualityOptions(Options):
         reference_images: how many of the reference; all unless said.
         size: pixels that both sides must have; checked, never resized to.
         tile: cuts outputs and reference into squares of this side, each an image of its own: texture is
-            judged, of few pictures. Intervals are then over tiles, and know nothing of other pictures.
+            judged, of few pictures; intervals draw whole pictures.
         range: of the network's pixels, -1..1 (`signed`) or 0..1 (`unit`); an imported one must say it.
         seed: of everything drawn: latents, subsets, the bootstrap.
         truncation: latents are drawn from a normal cut off at this many deviations.
