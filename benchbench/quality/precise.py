@@ -20,6 +20,15 @@ def _switches() -> tuple[tuple[Any, str, Any], ...]:
     return tuple((owner, "fp32_precision", "ieee") for owner in owners)
 
 
+def tf32_allowed() -> tuple[bool, bool]:
+    """Whether matrix products, and convolutions, on a GPU may round to TF32; read the way it was set."""
+    backends: Any = torch.backends
+    if not hasattr(backends, "fp32_precision"):
+        return bool(backends.cuda.matmul.allow_tf32), bool(backends.cudnn.allow_tf32)
+    matmul, convolution = backends.cuda.matmul.fp32_precision, backends.cudnn.conv.fp32_precision
+    return matmul == "tf32", convolution == "tf32"
+
+
 @contextmanager
 def full_precision() -> Iterator[None]:
     """No TF32, and no bfloat16, in convolutions and products; what was set before is set again afterwards.

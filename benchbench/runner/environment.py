@@ -156,6 +156,8 @@ def _gpus_of_torch() -> tuple[Gpu, ...]:
 def _with_torch(host: Environment) -> Environment:
     import torch
 
+    from benchbench.quality.precise import tf32_allowed
+
     facts: dict[str, Any] = {
         "torch_threads": torch.get_num_threads(),
         "mkldnn": torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
@@ -164,5 +166,5 @@ def _with_torch(host: Environment) -> Environment:
     if torch.cuda.is_available():
         facts["cudnn"] = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
         facts["gpus"] = host.gpus or _gpus_of_torch()
-        facts["tf32"] = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
+        facts["tf32"] = any(tf32_allowed())
     return host.model_copy(update=facts)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchbench.quality.precise import _switches, full_precision
+from benchbench.quality.precise import _switches, full_precision, tf32_allowed
 
 
 def states() -> list[Any]:
@@ -89,3 +89,15 @@ def test_a_torch_with_the_older_flags_alone(monkeypatch: pytest.MonkeyPatch) -> 
         assert not Backends.cuda.matmul.allow_tf32
     assert Backends.cudnn.allow_tf32
     assert Backends.cuda.matmul.allow_tf32
+
+
+def test_tf32_is_read_as_it_was_set():
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("high")
+        assert tf32_allowed()[0]
+        with full_precision():
+            assert tf32_allowed() == (False, False)
+        assert tf32_allowed()[0]
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -19,6 +19,7 @@ from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.roof import measure_roofs
 from benchbench.measures.latency.rounds import Rounds, take_fixed, take_interleaved
 from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturbed
+from benchbench.quality.precise import tf32_allowed
 
 CONTROL = "(baseline again)"
 _FAULT_CALLS = 3
@@ -221,10 +222,11 @@ def _as_replicate(
         "compile_mode": "eager",
     }
     if options.device[0] == "cuda":
+        tf32_matmul, tf32_cudnn = tf32_allowed()
         settings |= {
             "gpu": torch.cuda.get_device_name(),
-            "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
-            "tf32_cudnn": torch.backends.cudnn.allow_tf32,
+            "tf32_matmul": tf32_matmul,
+            "tf32_cudnn": tf32_cudnn,
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
             "cudnn_deterministic": torch.backends.cudnn.deterministic,
         }
