@@ -193,7 +193,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "a callable of no images": (quality("--images", "4", generated="made_up:wrong"), "images"),
     "an unknown callable": (quality("--images", "4", generated="made_up:nosie"), "did you mean 'noise'"),
     "no module": (quality("--images", "4", generated="made_down:noise"), "no module 'made_down'"),
-    "no reference where one is needed": (quality(reference="none"), "there is no reference"),
+    "no reference where one is needed": (quality(reference="none"), "compares with a reference"),
     "more than there are": (quality("--images", "13"), "13 images asked for, 12 are there"),
     "some of what is paired": (quality("--images", "9", "--metrics", "l1"), "pairs need every image"),
     "too few asked for": (quality("--images", "1"), "images"),
@@ -206,7 +206,6 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown protocol": (quality("--protocol", "fastgen"), "fastgan"),
     "an unknown device": (quality("--device", "gpu"), "unknown device 'gpu'"),
     "an earlier file that is not there": (quality("--compare", "no.json"), "--compare no.json"),
-    "a cache in a file": (quality("--cache", "made_up.py"), "cannot write"),
     "weights that are missing": (quality("--metrics", "fid"), "no weights of"),
     "an extractor of the wrong size": (
         (*REAL, "{name: 'made_up:Means', side: 24, resize: none}"),
@@ -297,3 +296,42 @@ def test_the_json_reads_back(place: Path, shown: Shown) -> None:
     for each in figures:
         digest = each.pop("protocol_hash")
         assert Measurement.model_validate_json(json.dumps(each)).protocol.hash == digest
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_no_figure(place: Path, shown: Shown) -> None:
+    _, wanted, _ = shown(*quality())
+    code, out, err = shown(*quality("--cache", "made_up.py"))
+    assert (code, out) == (0, wanted)
+    assert "cannot write made_up.py/features: Not a directory; features are kept for this time alone" in err
+    code, _, err = shown("cache", "--cache", "made_up.py")
+    assert code == 2
+    assert "made_up.py is a file" in err
+
+
+def test_json_holds_the_comparison(place: Path, shown: Shown) -> None:
+    _, out, _ = shown(*quality("--json"))
+    (place / "before.json").write_text(out)
+    code, out, _ = shown(*quality("--json", "--compare", "before.json", "--metrics", "fd,precision"))
+    assert code == 0
+    first, second = json.loads(out)["compared"]
+    assert (first["name"], first["verdict"]) == ("fd[made_up:Means]", "no change")
+    assert first["before"] == first["now"] > 0
+    assert (second["verdict"], second["now"]) == ("not in the earlier file", None)
+    code, out, _ = shown(*quality("--json", "--compare", "before.json", "--images", "10"))
+    assert code == 2
+    assert "generated_count: 12 and 10" in json.loads(out)["compared"][0]["reason"]
+
+
+def test_a_run_without_a_variant_is_no_folder_of_images(place: Path, shown: Shown) -> None:
+    (place / "fake" / "run.json").write_text("{}")
+    code, _, err = shown(*quality())
+    assert code == 2
+    assert "fake is a run" in err
+    assert "fake:VARIANT" in err
+
+
+def test_a_wrong_extractor_is_told_before_anything_is_read(place: Path, shown: Shown) -> None:
+    code, _, err = shown("quality", "nowhere", "fake", "--features", "{name: rand_conv, dimensions: 32}")
+    assert code == 2
+    assert "dimensions" in err
+    assert "nowhere" not in err

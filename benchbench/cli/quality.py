@@ -75,17 +75,21 @@ def quality(args: Namespace) -> int:
     found = score(args.reference, args.generated, options, cache=cache, say=say)
     if not found.measurements and found.refused:
         raise found.refused[0].error
+    compared = () if earlier is None else tuple(compare_figures(found, earlier))
     if args.json:
-        print_json(record_of(found))
+        print_json(record_of(found, compared))
     else:
         for figure in found.measurements:
             print(line_of(figure))
     for refusal in found.refused:
         say(f"not computed: {refusal.metric}: {refusal.error}")
     say(times_of(found))
+    for each in compared:
+        print(each.line, file=sys.stderr if args.json else sys.stdout)
     # Last: what was computed is told, also where it cannot be compared.
-    for line in [] if earlier is None else compare_figures(found, earlier):
-        print(line, file=sys.stderr if args.json else sys.stdout)
+    for each in compared:
+        if each.refused is not None:
+            raise each.refused
     return 1 if found.refused else 0
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -49,7 +50,7 @@ def line_of(figure: Measurement) -> str:
     return "\n".join(lines)
 
 
-def record_of(found: Evaluation) -> JsonValue:
+def record_of(found: Evaluation, compared: Sequence[Compared] = ()) -> JsonValue:
     """All of it as JSON."""
     return cast(
         "JsonValue",
@@ -61,6 +62,16 @@ def record_of(found: Evaluation) -> JsonValue:
             "not_computed": [
                 {"metric": each.metric, "reason": each.error.reason, "fix": each.error.fix}
                 for each in found.refused
+            ],
+            "compared": [
+                {
+                    "name": each.name,
+                    "before": each.before,
+                    "now": each.now,
+                    "verdict": each.verdict,
+                    "reason": None if each.refused is None else each.refused.reason,
+                }
+                for each in compared
             ],
             "seconds": {name: times.seconds for name, times in found.times.items()},
             "images_extracted": {name: times.extracted for name, times in found.times.items()},
@@ -94,33 +105,41 @@ def read_figures(path: Path) -> list[Measurement]:
     return found
 
 
-def compare_figures(found: Evaluation, earlier: list[Measurement]) -> Iterator[str]:
-    """One line per figure beside the earlier one of its name.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One figure beside the earlier one of its name; `refused` where they were not made alike."""
 
-    Raises:
-        ProtocolMismatchError: after all lines, where some were not made alike; the settings are named.
-    """
+    name: str
+    verdict: str
+    before: float | None = None
+    now: float | None = None
+    refused: ProtocolMismatchError | None = None
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        if self.before is None or self.now is None:
+            return f"{self.name}: {self.verdict}"
+        change = self.now - self.before
+        return f"{self.name}: {self.before:.6g} before, {self.now:.6g} now ({change:+.4g}, {self.verdict})"
+
+
+def compare_figures(found: Evaluation, earlier: list[Measurement]) -> Iterator[Compared]:
+    """Every figure beside the earlier one of its name."""
     from benchbench.core.comparable import require_same_protocol
 
-    refused: list[ProtocolMismatchError] = []
     for figure in found.measurements:
         named = [each for each in earlier if each.name == figure.name]
         if not named:
-            yield f"{figure.name}: not in the earlier file"
+            yield Compared(figure.name, "not in the earlier file")
             continue
         before = next((each for each in named if each.protocol.hash == figure.protocol.hash), named[0])
         try:
             require_same_protocol(before, figure, names=("the earlier file", "this one"))
         except ProtocolMismatchError as error:
-            refused.append(error)
+            yield Compared(figure.name, "made differently", refused=error)
             continue
-        change = figure.value - before.value
-        yield (
-            f"{figure.name}: {before.value:.6g} before, {figure.value:.6g} now "
-            f"({change:+.4g}, {_verdict(before, figure)})"
-        )
-    if refused:
-        raise refused[0]
+        yield Compared(figure.name, _verdict(before, figure), before.value, figure.value)
 
 
 def _verdict(before: Measurement, now: Measurement) -> str:

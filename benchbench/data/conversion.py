@@ -60,7 +60,7 @@ def check_dtype(dtype: torch.dtype, conversion: Conversion, *, name: str) -> Non
         raise DataError(
             f"{name}: float pixels, and nothing says their range",
             expected="a declared range: signed (-1..1), unit (0..1) or byte (0..255)",
-            fix="declare it: conversion.range: signed",
+            fix="look at their least and largest value, then declare conversion.range",
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchbench.core.errors import StoreError
 from benchbench.quality.cache import FILLING, read_meta
+from benchbench.quality.feature_table import FEATURES_FILE
 
 # What a killed process left; one that is being filled is written to all the time.
 _ABANDONED_S = 3600.0
@@ -28,7 +29,13 @@ class CacheEntry:
 
 
 def cache_entries(root: Path) -> list[CacheEntry]:
-    """Every entry below the cache's folder, the last used first."""
+    """Every entry below the cache's folder, the last used first; none where there is no folder.
+
+    Raises:
+        StoreError: a file is in its place.
+    """
+    if root.exists() and not root.is_dir():
+        raise StoreError(f"{root} is a file", expected="the cache's folder", fix="correct --cache")
     return sorted([*_feature_entries(root), *_networks(root)], key=lambda entry: -entry.used)
 
 
@@ -76,7 +83,7 @@ def _feature_entries(root: Path) -> Iterator[CacheEntry]:
         with suppress(FileNotFoundError, NotADirectoryError):
             meta = read_meta(folder)
             size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-            if meta is None:
+            if meta is None or not (folder / FEATURES_FILE).is_file():
                 yield CacheEntry(folder, "damaged", 0, size, 0.0)
             else:
                 used = (folder / "meta.json").stat().st_mtime

@@ -42,9 +42,10 @@ class CustomOptions(Options):
 def load_custom(target: str, options: CustomOptions, context: FeatureContext) -> Extractor:
     """The extractor, tried on two pictures.
 
-    The callable is called with `kwargs` and returns a module or a function: float32 [N, 3, side, side] on
-    `context.device` -> [N, D]. A module's weights are part of the hash; of a function it is what it makes of
-    two pictures, which another machine may find in other last digits: return a module where you can.
+    The callable computes the features itself (a function of one argument: float32 [N, 3, side, side] on
+    `context.device` -> [N, D]), or it is called with `kwargs` and returns a module or such a function. A
+    module's weights are part of the hash; of a function it is what it makes of two pictures, which another
+    machine may find in other last digits: return a module where you can.
 
     Args:
         target: `pkg.module:callable` or `path/to/file.py:callable`, looked for in `context.folders`, then in
@@ -61,22 +62,7 @@ def load_custom(target: str, options: CustomOptions, context: FeatureContext) ->
             expected="a callable that returns a module or function",
         )
     source = _source_hash(target, factory)
-    check_arguments(target, factory, options.kwargs, error=FeatureError)
-    try:
-        # Weights that the callable draws are the same every time.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            made = factory(**options.kwargs)
-    except Exception as error:
-        raise FeatureError(
-            f"'{target}' raised {told(error)}", fix="call it by itself with the same arguments"
-        ) from error
-    if not callable(made):
-        raise FeatureError(
-            f"'{target}' returned a {type(made).__name__}",
-            expected="a torch.nn.Module, or a function of images",
-            fix="return what computes the features, not the features",
-        )
+    made = factory if _takes_images(factory, options.kwargs) else _call(target, factory, options.kwargs)
     weights_hash = source
     if isinstance(made, nn.Module):
         made.eval().requires_grad_(requires_grad=False)
@@ -119,6 +105,37 @@ def load_custom(target: str, options: CustomOptions, context: FeatureContext) ->
         },
         device=context.device,
     )
+
+
+def _takes_images(given: Callable[..., Any], kwargs: dict[str, JsonValue]) -> bool:
+    """Whether it is what computes the features: a function that cannot be called without the images."""
+    if kwargs or inspect.isclass(given):
+        return False
+    parameters = inspect.signature(given).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [each for each in parameters if each.default is inspect.Parameter.empty and each.kind in kinds]
+    return len(needed) == 1
+
+
+def _call(target: str, factory: Callable[..., Any], kwargs: dict[str, JsonValue]) -> Callable[..., Any]:
+    check_arguments(target, factory, kwargs, error=FeatureError)
+    try:
+        # Weights that the callable draws are the same every time.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            made = factory(**kwargs)
+    except Exception as error:
+        raise FeatureError(
+            f"'{target}' raised {told(error)}", fix="call it by itself with the same arguments"
+        ) from error
+    if not callable(made):
+        raise FeatureError(
+            f"'{target}' returned a {type(made).__name__}",
+            expected="a torch.nn.Module, or a function of images",
+            fix="return what computes the features, not the features",
+        )
+    found: Callable[..., Any] = made
+    return found
 
 
 def _checked(label: str, made: Callable[[Tensor], Any], options: CustomOptions) -> Callable[[Tensor], Tensor]:

@@ -6,7 +6,7 @@ All pairs are summed block by block: nothing of size [N, N] is ever held, and no
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,11 @@ from benchbench.quality.rows import FloatArray, Rows, blocks, check_rows, check_
 TALL, WIDE, STRIP = 1024, 4096, 32
 """Rows and columns of a tile: large enough for fast products, at most 32 MiB in float64; and rows at once."""
 
+LOSS = 1e-6
+"""Of the mean kernel value: the distance below which float32 products are not enough."""
+
 Products = NDArray[np.floating[Any]]
+Counts = NDArray[np.uint16]
 Part = tuple[int, int]
 
 
@@ -100,7 +104,8 @@ def kernel_distance(
 
     Products are float32 where both sets are, else float64; sums are float64 always. Rounding of float32
     products averages out over the pairs, to 1e-8 of the mean kernel value or better at 100 images and more
-    (about 1e-6 of usual distances; tests/quality/test_kernel.py).
+    (about 1e-6 of usual distances; tests/quality/test_kernel.py). A distance that is less than a millionth
+    of the mean kernel value (features far from 0 beside their spread) is taken again in float64.
 
     Raises:
         FeatureError: not [N, D], fewer than two rows, another D, NaN or infinity, or a degree below 1.
@@ -109,7 +114,10 @@ def kernel_distance(
     """
     n, m, kernel = _checked(x, y, degree, gamma, coefficient)
     check_sets((n, m), sets)
-    return _exact(x, y, kernel, sets)
+    value, scale = _exact(x, y, kernel, sets)
+    if _has_lost(value, scale, kernel):
+        value, _ = _exact(x, y, replace(kernel, dtype=np.float64), sets)
+    return value
 
 
 def kernel_distance_subsets(
@@ -154,7 +162,7 @@ def kernel_distance_subsets(
     values = np.empty(subsets)
     for index in range(subsets):
         chosen = second[random.choice(m, count, replace=False)]
-        values[index] = _exact(first[random.choice(n, count, replace=False)], chosen, kernel)
+        values[index], _ = _exact(first[random.choice(n, count, replace=False)], chosen, kernel)
     return SubsetEstimate(float(values.mean()), float(values.std()), subsets, count)
 
 
@@ -198,6 +206,18 @@ def kernel_interval(
     random = np.random.default_rng(seed)
     first = grouped_counts(n, resamples, random, groups[0])
     second = first if sets == "paired" else grouped_counts(m, resamples, random, groups[1])
+    value, scale, values = _resampled(x, y, kernel, (first, second), sets)
+    if _has_lost(value, scale, kernel):
+        value, _, values = _resampled(x, y, replace(kernel, dtype=np.float64), (first, second), sets)
+    return KernelEstimate(value, percentile_interval(values, level=level))
+
+
+def _resampled(
+    x: Rows, y: Rows, kernel: _Kernel, counts: tuple[Counts, Counts], sets: Sets
+) -> tuple[float, float, FloatArray]:
+    """Value, mean kernel value, and the value of every resample."""
+    (n, m), (first, second) = (int(x.shape[0]), int(y.shape[0])), counts
+    resamples = first.shape[1]
     value, values = 0.0, np.zeros(resamples)
     for rows, count, weights in ((x, n, first), (y, m, second)):
         total, totals = 0.0, np.zeros(resamples)
@@ -210,6 +230,7 @@ def kernel_interval(
         value += total / (count * (count - 1))
         drawn = weights.sum(axis=0, dtype=np.float64)
         values += totals / (np.square(drawn) - np.square(weights, dtype=np.float64).sum(axis=0))
+    scale = value / 2
     between, betweens = 0.0, np.zeros(resamples)
     for i, j, tile in _tiles(x, y, kernel):
         if sets == "paired":
@@ -224,7 +245,12 @@ def kernel_interval(
         # Images of a group are drawn together, so that a resample need not have N of them.
         values -= 2 * betweens / (first.sum(axis=0, dtype=np.float64) * second.sum(axis=0, dtype=np.float64))
         value -= 2 * between / (n * m)
-    return KernelEstimate(_finite(value), percentile_interval(values, level=level))
+    return _finite(value), scale, values
+
+
+def _has_lost(value: float, scale: float, kernel: _Kernel) -> bool:
+    """Whether float32 products leave too few digits of a difference."""
+    return kernel.dtype is np.float32 and abs(value) < LOSS * scale
 
 
 def _checked(
@@ -240,7 +266,8 @@ def _checked(
     return n, m, _Kernel(degree, 1 / dimensions if gamma is None else gamma, coefficient, dtype)
 
 
-def _exact(x: Rows, y: Rows, kernel: _Kernel, sets: Sets = "independent") -> float:
+def _exact(x: Rows, y: Rows, kernel: _Kernel, sets: Sets = "independent") -> tuple[float, float]:
+    """Value, and the mean kernel value within the sets, of which it is a difference."""
     n, m = int(x.shape[0]), int(y.shape[0])
     value = 0.0
     for rows, count in ((x, n), (y, m)):
@@ -250,12 +277,12 @@ def _exact(x: Rows, y: Rows, kernel: _Kernel, sets: Sets = "independent") -> flo
                 np.fill_diagonal(tile, 0.0)
             within += (1 if i == j else 2) * float(tile.sum(dtype=np.float64))
         value += within / (count * (count - 1))
-    between = 0.0
+    scale, between = value / 2, 0.0
     for i, j, tile in _tiles(x, y, kernel):
         if sets == "paired":
             _leave_out_pairs(i, j, tile)
         between += float(tile.sum(dtype=np.float64))
-    return _finite(value - 2 * between / (n * (m - 1 if sets == "paired" else m)))
+    return _finite(value - 2 * between / (n * (m - 1 if sets == "paired" else m))), scale
 
 
 def _leave_out_pairs(rows: Part, columns: Part, tile: Products) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -30,28 +29,6 @@ class Pictures(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> torch.Tensor: ...
-
-
-@dataclass(frozen=True, slots=True)
-class MeanPsnr:
-    """The mean of N values of PSNR, where there is one.
-
-    Attributes:
-        value: dB; None where a pair is identical, because its PSNR has no bound and no mean holds it.
-        identical: how many pairs are identical.
-        count: how many pairs there are.
-    """
-
-    value: float | None
-    identical: int
-    count: int
-
-    @property
-    def note(self) -> str | None:
-        """What a reader must know, or None."""
-        if not self.identical:
-            return None
-        return f"no mean PSNR: {self.identical} of {self.count} pairs are identical"
 
 
 def l1(first: torch.Tensor, second: torch.Tensor, *, name: str = "the pair") -> float:
@@ -123,20 +100,6 @@ def errors_of_pairs(error: PairError, first: Pictures, second: Pictures) -> NDAr
             for index in range(len(first))
         ],
         dtype=np.float64,
-    )
-
-
-def mean_psnr(values: NDArray[np.float64]) -> MeanPsnr:
-    """The mean of PSNR values [N] in dB, or none where a pair is identical.
-
-    Raises:
-        DataError: there are no values, or one is no number.
-    """
-    if values.size == 0 or np.isnan(values).any():
-        raise DataError("PSNR: no values, or one that is no number", expected="one value per pair")
-    identical = int(np.isinf(values).sum())
-    return MeanPsnr(
-        value=None if identical else float(values.mean()), identical=identical, count=int(values.size)
     )
 
 

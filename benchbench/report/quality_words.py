@@ -124,8 +124,12 @@ def _sides(column: QualityColumn) -> str:
 def _own(column: QualityColumn) -> str:
     parts = [f"estimator: {_joined(_values(column, 'estimator'))}"]
     is_distance = _values(column, "reference") == (BASELINE_OUTPUTS,)
-    if is_distance and column.direction == "lower":
-        parts.append("how far from the baseline's outputs, not how much worse; 0 is no difference")
+    if is_distance:
+        parts.append(
+            "how far from the baseline's outputs, not how much worse; 0 is no difference"
+            if column.direction == "lower"
+            else "how near the baseline's outputs, not how good"
+        )
     if column.yardsticks:
         values = list(dict.fromkeys(short(each.value) for each in column.yardsticks))
         counts = _joined(f"{each.count:,}" for each in column.yardsticks)

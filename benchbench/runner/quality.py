@@ -82,6 +82,12 @@ def open_side(what: Openable, options: QualityOptions, *, limit: int | None) -> 
         if Path(target).expanduser().is_dir():
             return _of_run(target, name, options, count=limit)
         return _of_callable(what, options, count=limit)
+    if (Path(what).expanduser() / "run.json").is_file():
+        raise DataError(
+            f"{what} is a run, whose pictures are of many kinds",
+            expected=f"a variant of it: {what}:VARIANT",
+            fix=f"`benchbench report {what}` shows them",
+        )
     return Side(open_images(what, conversion=options.conversion, limit=limit), what)
 
 

@@ -189,3 +189,15 @@ def test_what_is_refused():
     large = np.full((10, 4), 1e18, dtype=np.float32)
     with pytest.raises(FeatureError, match="too large"), np.errstate(all="ignore"):
         kernel_distance(large, large)
+
+
+def test_features_far_from_zero_keep_their_digits():
+    random = np.random.default_rng(0)
+    x, y = (random.normal(1000, 1, size=(200, 16)).astype(np.float32) for _ in range(2))
+    y += np.float32(0.02)
+    wanted = kernel_distance(x.astype(np.float64), y.astype(np.float64))
+    assert kernel_distance(x, y) == pytest.approx(wanted, rel=1e-9)
+    found = kernel_interval(x, y, resamples=50)
+    assert found.value == pytest.approx(wanted, rel=1e-9)
+    again = kernel_interval(x.astype(np.float64), y.astype(np.float64), resamples=50)
+    assert found.interval.low == pytest.approx(again.interval.low, rel=1e-6)

@@ -45,8 +45,12 @@ def function():
     return lambda x: x.mean(dim=(2, 3)) + OFFSET
 
 
-def no_factory(x):
+def plainly(x):
     return x.mean(dim=(2, 3))
+
+
+def two(x, y):
+    return x
 
 
 def flat():
@@ -191,7 +195,7 @@ def test_double_features_become_float32(folder: Path):
         ("text", "gave a str"),
         ("nothing", "returned a NoneType"),
         ("raises", "raised ValueError: no weights here"),
-        ("no_factory", "missing a required argument: 'x'"),
+        ("two", "missing a required argument: 'x'"),
         ("number", "is a int"),
         ("bild", "has no 'bild'"),
     ],
@@ -199,6 +203,13 @@ def test_double_features_become_float32(folder: Path):
 def test_what_is_no_extractor(folder: Path, name: str, told: str):
     with pytest.raises(FeatureError, match=told):
         load(folder, name)
+
+
+def test_a_function_of_images_is_an_extractor_itself(folder: Path):
+    extractor = load(folder, "plainly")
+    assert extractor.dimensions == 3
+    given = images()
+    assert torch.allclose(extractor.run(given).features[:, 0], given.mean(dim=(2, 3)))
 
 
 def test_a_mistyped_argument_is_told_the_nearest(folder: Path):

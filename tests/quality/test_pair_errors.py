@@ -12,7 +12,6 @@ from benchbench.quality.pair_errors import (
     SSIM_WINDOW,
     errors_of_pairs,
     l1,
-    mean_psnr,
     psnr,
     ssim,
 )
@@ -85,21 +84,10 @@ def test_values_of_pairs_are_those_of_each_pair_in_order():
         assert values.tolist() == [function(a, b) for a, b in zip(first, second, strict=True)]
 
 
-def test_identical_pairs_leave_no_mean_psnr():
+def test_identical_pairs_have_an_infinite_psnr():
     a, b = picture(0), picture(1)
     values = errors_of_pairs("psnr", [a, a, b], [b, a, b])
     assert np.isinf(values).tolist() == [False, True, True]
-    found = mean_psnr(values)
-    assert found.value is None
-    assert (found.identical, found.count) == (2, 3)
-    assert found.note == "no mean PSNR: 2 of 3 pairs are identical"
-    whole = mean_psnr(errors_of_pairs("psnr", [a, b], [b, a]))
-    assert whole.value == psnr(a, b)
-    assert whole.note is None
-    with pytest.raises(DataError):
-        mean_psnr(np.array([]))
-    with pytest.raises(DataError):
-        mean_psnr(np.array([math.nan]))
 
 
 def test_sizes_that_differ_name_the_pair_and_both_sizes():

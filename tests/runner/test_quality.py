@@ -239,7 +239,7 @@ def test_no_reference_where_none_is_needed(
     real: Path, options: Callable[..., QualityOptions], tmp_path: Path
 ) -> None:
     found = score("none", real, options(), cache=tmp_path / "cache", say=lambda line: None)
-    assert "there is no reference" in str(found.refused[0].error)
+    assert "compares with a reference, and there is none" in str(found.refused[0].error)
 
 
 def test_files_that_were_passed_over_are_told(judge: Callable[..., Evaluation], real: Path) -> None:

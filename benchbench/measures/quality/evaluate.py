@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from benchbench.core.contracts import ImageSet
-from benchbench.core.errors import DataError, OptionError
+from benchbench.core.errors import DataError, OptionError, StoreError
 from benchbench.core.features import FeatureContext
 from benchbench.core.measurement import Failure, Measurement
 from benchbench.measures.quality.extraction import PassTimes, extract
@@ -92,13 +94,30 @@ def evaluate(reference: Side | None, generated: Side, options: QualityOptions, m
     Raises:
         DataError: images that cannot be read, are fewer than two, or of another size than declared.
         OptionError, UnknownNameError: a request that makes no sense.
-        StoreError: the cache cannot be written.
+        StoreError: neither the cache nor a temporary folder holds the features.
     """
     for side in (reference, generated):
         if side is not None:
             check_size(side, options.size)
     generated = tiled(generated, options.tile)
     reference = None if reference is None else tiled(reference, options.tile)
+    with ExitStack() as stack:
+
+        def spare(error: StoreError) -> FeatureCache:
+            means.say(f"{str(error).splitlines()[0]}; features are kept for this time alone")
+            return FeatureCache(Path(stack.enter_context(TemporaryDirectory(prefix="benchbench-"))))
+
+        return _evaluate(reference, generated, options, means, spare=spare)
+
+
+def _evaluate(
+    reference: Side | None,
+    generated: Side,
+    options: QualityOptions,
+    means: Means,
+    *,
+    spare: Callable[[StoreError], FeatureCache],
+) -> Evaluation:
     device = choose_device(options.device)
     context = FeatureContext(
         device=device,
@@ -122,6 +141,7 @@ def evaluate(reference: Side | None, generated: Side, options: QualityOptions, m
                     side.images,
                     extractors,
                     cache,
+                    spare=spare,
                     batch=options.batch,
                     workers=options.workers,
                     progress=means.progress(name),

@@ -55,6 +55,7 @@ def extract(
     extractors: Sequence[Extractor],
     cache: FeatureCache,
     *,
+    spare: Callable[[StoreError], FeatureCache],
     batch: int,
     workers: int,
     progress: Progress,
@@ -65,6 +66,7 @@ def extract(
         images: N of any sizes; one batch holds images of one size.
         extractors: each looks at every image once.
         cache: where features are found and kept.
+        spare: told why that cannot be written; where they are kept instead.
         batch: images per call.
         workers: threads that decode.
         progress: told after every batch.
@@ -75,7 +77,7 @@ def extract(
     Raises:
         DataError: an image cannot be read, or there are fewer than two.
         FeatureError: features that are not finite, or of another shape than the extractor declares.
-        StoreError: the cache cannot be written.
+        StoreError: the spare cache cannot be written either, or somebody emptied it.
     """
     started = time.perf_counter()
     if len(images) < 2:
@@ -86,15 +88,24 @@ def extract(
     # Two metrics may ask for one extractor in different words: it looks at the images once.
     missing = [keys.index(key) for key, table in found.items() if table is None]
     if missing:
-        with ExitStack() as stack:
-            writers = [
-                stack.enter_context(
-                    cache.writing(sources[index], label=extractors[index].label, count=len(images))
-                )
-                for index in missing
-            ]
-            feeds = [_Feed(extractors[index], writer) for index, writer in zip(missing, writers, strict=True)]
-            _run(images, feeds, batch=batch, workers=workers, progress=progress)
+
+        def fill(where: FeatureCache) -> None:
+            with ExitStack() as stack:
+                writers = [
+                    stack.enter_context(
+                        where.writing(sources[index], label=extractors[index].label, count=len(images))
+                    )
+                    for index in missing
+                ]
+                feeds = [_Feed(extractors[i], writer) for i, writer in zip(missing, writers, strict=True)]
+                _run(images, feeds, batch=batch, workers=workers, progress=progress)
+
+        try:
+            fill(cache)
+        except StoreError as error:
+            # A cache saves time, and no more.
+            cache = spare(error)
+            fill(cache)
         for index in missing:
             found[keys[index]] = cache.find(sources[index])
     tables = [table for key in keys if (table := found[key]) is not None]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 
-from benchbench.core.model import JsonValue, OneOrMore, Options
+from benchbench.core.model import JsonValue, OneOrMore, Options, parse_options
+from benchbench.core.registry import FEATURES
 from benchbench.core.suite import DataSpec, Reference
 from benchbench.data.conversion import Conversion
 from benchbench.quality.lpips_weights import LpipsOptions
@@ -95,7 +96,7 @@ class QualityOptions(Options):
         lpips: the network and weights of LPIPS.
         segmenter: who judges label-conditioned images.
         labels: a folder of label maps, PNG, named as the generated images; `miou` needs it.
-        reference_labels: those of the reference, which the local segmenter learns from; `labels` unless said.
+        reference_labels: those of the reference, which the local segmenter learns from.
         label_values: `as_stored`, or `cityscapes_ids`, which become the 19 classes that are scored.
         diversity_pairs: of `lpips_diversity`, drawn without repetition.
         bias_curve: image counts at which the Fréchet distances are computed as well.
@@ -131,6 +132,21 @@ class QualityOptions(Options):
     resamples: Annotated[int, Field(ge=0, le=100_000)] = 1000
     device: str = "auto"
     workers: Annotated[int, Field(ge=0, le=64)] = 2
+
+    @field_validator("metrics", "features", "bias_curve", mode="after")
+    @classmethod
+    def _each_once(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(each for index, each in enumerate(value) if each not in value[:index])
+
+    @field_validator("features", mode="after")
+    @classmethod
+    def _known_features(cls, value: tuple[Reference, ...]) -> tuple[Reference, ...]:
+        # Before anything is trained, not when the first network is judged.
+        for each in value:
+            if ":" not in each.name:
+                registered = FEATURES.load(each.name)
+                parse_options("feature extractor", each.name, registered.options, each.options)
+        return value
 
     @model_validator(mode="wrap")
     @classmethod

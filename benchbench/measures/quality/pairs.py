@@ -27,7 +27,7 @@ from benchbench.quality.cityscapes_labels import train_ids
 from benchbench.quality.intervals import mean_interval
 from benchbench.quality.lpips_distance import diversity_interval, lpips_diversity, lpips_of_pairs
 from benchbench.quality.lpips_weights import Lpips, load_lpips
-from benchbench.quality.pair_errors import PairError, errors_of_pairs, mean_psnr
+from benchbench.quality.pair_errors import PairError, errors_of_pairs
 from benchbench.quality.segmentation import mean_iou, miou_interval, score_segmentation
 from benchbench.quality.segmenters import load_segmenter
 
@@ -113,8 +113,11 @@ def pair_figures(bench: Bench) -> tuple[list[Measurement], list[Refusal]]:
 
 def _paired(bench: Bench) -> tuple[ImageCollection, ImageCollection]:
     if bench.reference is None:
-        raise DataError("there is no reference to pair with", fix="name one")
+        raise DataError("figures of pairs need a reference, and there is none", fix="name one")
     reference, generated = bench.reference.images, bench.generated.images
+    for side in (bench.reference, bench.generated):
+        if len(side.images) < 2:
+            raise DataError(f"{side.what}: one image", expected="at least 2, since figures have intervals")
     # By content, so that the interval does not depend on names; the reference decides, so that values of
     # two sets against one reference stand side by side.
     places = sorted(
@@ -127,10 +130,23 @@ def _paired(bench: Bench) -> tuple[ImageCollection, ImageCollection]:
 def _pixel_error(bench: Bench, metric: Metric) -> Measurement:
     values = errors_of_pairs(cast("PairError", metric), *_paired(bench))
     if metric == "psnr":
-        mean = mean_psnr(values)
-        if mean.value is None:
-            raise MeasurementError(mean.note or "no mean PSNR", fix="use l1 or ssim for such pairs")
-        return bench.figure(metric, metric, mean.value, estimator="mean over pairs", values=values)
+        differing = values[np.isfinite(values)]
+        same = len(values) - len(differing)
+        if len(differing) < 2:
+            raise MeasurementError(
+                f"no mean PSNR: {same} of {len(values)} pairs are identical, and that of an identical pair "
+                "is infinite",
+                fix="use l1 or ssim for such pairs",
+            )
+        flags = (f"{same} of {len(values)} pairs are identical and left out: theirs is infinite",)
+        return bench.figure(
+            metric,
+            metric,
+            float(differing.mean()),
+            estimator="mean over pairs that differ",
+            values=differing,
+            flags=flags if same else (),
+        )
     return bench.figure(metric, metric, float(values.mean()), estimator="mean over pairs", values=values)
 
 
@@ -256,8 +272,14 @@ def _miou(bench: Bench) -> Measurement:
             raise DataError("the local segmenter is trained on the reference, and there is none")
         # By content too, so that the same pairs under other names teach the same segmenter.
         real = Subset(bench.reference.images, canonical_order(bench.reference.images))
-        folder = options.reference_labels or options.labels
-        taught = _LabelledImages(real, _LabelMaps(folder, real.names, options.label_values))
+        if options.reference_labels is None:
+            # Generated images are often named as reference images are, with maps of their own.
+            raise OptionError(
+                "the local segmenter learns from the reference, and nothing says where its label maps are",
+                expected="reference_labels: FOLDER, beside 'labels', which are the generated images'",
+                fix="name it, even where both are one folder",
+            )
+        taught = _LabelledImages(real, _LabelMaps(options.reference_labels, real.names, options.label_values))
     segmenter = load_segmenter(
         options.segmenter,
         pairs=lambda: taught or (),

@@ -13,7 +13,7 @@ from benchbench.measures.quality.matching import Matched
 from benchbench.quality.intervals import Groups
 
 # One split is chance: the ratio to one of them was between 1 and 2.4 for one pair of folders.
-_SPLITS = 10
+_SPLITS = 20
 # Large halves vary little, and cost much.
 _FEW_SPLITS, _LARGE = 3, 2000
 
@@ -41,13 +41,14 @@ def yardstick(
     """
     count = min(len(matched.copies[0]) // 2, len(matched.copies[1]))
     splits = _SPLITS if count < _LARGE else _FEW_SPLITS
-    random = np.random.default_rng(seed)
+    # Each its own: what is judged must not move what real is from real.
+    random, drawing = np.random.default_rng((seed, 0)), np.random.default_rng((seed, 1))
     real: list[float] = []
     ours: list[float] = []
     sizes: list[int] = []
     pairs = [(x[0 : len(x)], y[0 : len(y)]) for x, y in matched.pairs]
     for one, other in _halves(matched.copies[0], splits, random):
-        judged = other if matched.sets == "paired" else _some_of(matched.copies[1], len(other), random)
+        judged = other if matched.sets == "paired" else _some_of(matched.copies[1], len(other), drawing)
         size = min(len(one), len(other), len(judged))
         if size < max(fewest, 2):
             return None

@@ -26,6 +26,7 @@ from benchbench.quality.kernel import kernel_distance, kernel_distance_subsets, 
 from benchbench.quality.neighbours import METRICS, neighbour_scores, neighbour_spread
 
 _FEWEST_FOR_SPREAD = 20
+_BUT = {"independent": "", "paired": " but those of one input"}
 
 
 class Scorer:
@@ -78,7 +79,7 @@ class Scorer:
         if self._matched is None:
             reference, side = self.tables[0], self.sides[0]
             if reference is None or side is None:
-                raise FeatureError("there is no reference to compare with", fix="name one")
+                raise FeatureError("it compares with a reference, and there is none", fix="name one")
             extractor, both = self.made.extractor, (side, self.sides[1])
             check_enough(
                 (reference, self.tables[1]), both, least=extractor.fewest_images, label=extractor.label
@@ -142,7 +143,7 @@ class Scorer:
         return self._figure(
             metric,
             values,
-            "exact unbiased, all pairs, (x.y/D + 1)^3",
+            f"exact unbiased, all pairs{_BUT[rows.sets]}, (x.y/D + 1)^3",
             interval=interval,
             yardstick=self._yardstick(metric, kernel_distance),
             more={"pairing": rows.sets},
@@ -224,9 +225,15 @@ class Scorer:
         return yardstick(self._rows(), distance, fewest=extractor.fewest_images, seed=self.options.seed)
 
     def _curve(self) -> tuple[str, ...]:
-        counts = self.options.bias_curve
+        fewest = self.made.extractor.fewest_images
+        counts = tuple(count for count in self.options.bias_curve if count >= fewest)
+        told = [
+            f"not computed at {count} images: fewer than the {fewest} that it needs"
+            for count in self.options.bias_curve
+            if count < fewest
+        ]
         if not counts:
-            return ()
+            return tuple(told)
         curves = [
             bias_curve(x[0 : len(x)], y[0 : len(y)], counts=counts, seed=self.options.seed)
             for x, y in self._rows().pairs
@@ -235,7 +242,7 @@ class Scorer:
             f"{points[0].count}: {fmean([each.value for each in points]):.5g}"
             for points in zip(*curves, strict=True)
         ]
-        told = [f"by number of images: {', '.join(points)}"]
+        told.insert(0, f"by number of images: {', '.join(points)}")
         dimensions = self.made.extractor.dimensions
         # Below that the line is no line, and its end means nothing.
         if len(set(counts)) > 1 and min(counts) >= 2 * dimensions:

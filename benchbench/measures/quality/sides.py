@@ -71,7 +71,7 @@ def declare(
         "metric": metric,
         "estimator": estimator,
         "generated_count": len(generated.images),
-        "generated_codec": list(generated.images.codecs),
+        "generated_codec": _codecs(generated),
         # What is absent and what is None would be two protocols.
         **{f"generated_{key}": value for key, value in generated.settings.items() if value is not None},
     }
@@ -89,7 +89,7 @@ def declare(
             "reference": reference.kind,
             "reference_count": len(reference.images),
             "reference_digest": reference.images.digest,
-            "reference_codec": list(reference.images.codecs),
+            "reference_codec": _codecs(reference),
         }
     if extractor is not None:
         settings |= {
@@ -101,6 +101,15 @@ def declare(
             **{f"extractor_{key}": value for key, value in extractor.settings.items()},
         }
     return Protocol(name=PROTOCOL_NAME, settings={**settings, **(more or {})})
+
+
+# What leaves pixels as they were; WebP may be either.
+_LOSSLESS = frozenset({"raw", "png", "bmp", "tiff", "ppm"})
+
+
+def _codecs(side: Side) -> list[JsonValue]:
+    """How the images were stored, as far as it moves a figure."""
+    return [*sorted({"lossless" if codec in _LOSSLESS else codec for codec in side.images.codecs})]
 
 
 def _departing(reference: Side | None, options: QualityOptions) -> tuple[str, ...]:

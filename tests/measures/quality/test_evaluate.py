@@ -273,7 +273,7 @@ def test_the_inception_score_needs_classes(score: Scores) -> None:
     found = score(None, tensor(9), metrics=["inception_score", "fd"])
     told = [str(refusal.error) for refusal in found.refused]
     assert "needs the classes of an Inception network, and small has none" in told[0]
-    assert "there is no reference" in told[1]
+    assert "compares with a reference, and there is none" in told[1]
 
 
 # Real against real.

@@ -165,3 +165,13 @@ def test_too_few_images_are_told_with_both_numbers_and_what_would_do(tmp_path: P
     assert "at least 128 on either side" in str(told.value)
     assert "dimensions: 64" in str(told.value)
     check_enough(tables, sides, least=70, label="rand-conv")
+
+
+def test_what_is_judged_does_not_move_what_real_is_from_real() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 4))
+    near = yardstick(rows(x, random.normal(size=(60, 4))), frechet_distance, fewest=2, seed=0)
+    far = yardstick(rows(x, random.normal(3, 2, size=(90, 4))), frechet_distance, fewest=2, seed=0)
+    assert near is not None
+    assert far is not None
+    assert near.value == far.value

@@ -171,7 +171,7 @@ def test_images_of_the_suite_as_reference(
     found = measured(TRANSFER, "baseline", reference=reference)
     settings = found.measurements[0].protocol.settings
     assert (settings["reference"], settings["reference_count"]) == (reference, count)
-    assert (settings["pairing"], settings["reference_codec"]) == (pairing, ["png"])
+    assert (settings["pairing"], settings["reference_codec"]) == (pairing, ["lossless"])
     assert outputs(tmp_path) == []
 
 
@@ -180,7 +180,7 @@ def test_a_folder_as_reference(
 ) -> None:
     folder = write_pictures(tmp_path / "real", 64)
     settings = measured(TRANSFER, "v1", reference=str(folder)).measurements[0].protocol.settings
-    assert (settings["reference"], settings["reference_codec"]) == ("images", ["png"])
+    assert (settings["reference"], settings["reference_codec"]) == ("images", ["lossless"])
 
 
 @pytest.mark.parametrize(

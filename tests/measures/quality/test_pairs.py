@@ -91,17 +91,27 @@ def test_pairs_are_compared_by_name_in_any_order(
     assert score(*others).measurements == found.measurements
 
 
-def test_identical_pairs_have_no_mean_psnr(score: Score, real: Path, fake: Path) -> None:
+def test_identical_pairs_are_left_out_of_the_mean_psnr(score: Score, real: Path, fake: Path) -> None:
     shutil.copy(real / "0003.png", fake / "0003.png")
     found = score(real, fake)
-    assert [each.name for each in found.measurements] == ["l1", "ssim"]
-    assert "1 of 9 pairs are identical" in str(found.refused[0].error)
+    psnr = found.measurements[1]
+    assert psnr.flags == ("1 of 9 pairs are identical and left out: theirs is infinite",)
+    assert len(psnr.samples[0]) == 8
+    assert psnr.value == pytest.approx(np.mean(psnr.samples[0]))
+    for path in real.iterdir():
+        shutil.copy(path, fake / path.name)
+    assert "9 of 9 pairs are identical" in str(score(real, fake).refused[0].error)
+
+
+def test_one_pair_is_too_few(score: Score, write_pictures: Callable[..., Path], tmp_path: Path) -> None:
+    one = write_pictures(tmp_path / "one", 1)
+    assert "images: one image" in str(refusal(score(one, one, metrics=["l1"])))
 
 
 def test_what_does_not_pair_up_is_told(score: Score, real: Path, fake: Path) -> None:
     (fake / "0003.png").unlink()
     assert "images without a partner of their name: 0003 of the first" in str(refusal(score(real, fake)))
-    assert "there is no reference to pair with" in str(refusal(score(None, fake)))
+    assert "figures of pairs need a reference" in str(refusal(score(None, fake)))
 
 
 def test_label_maps_are_judged_by_a_declared_segmenter(
@@ -111,13 +121,16 @@ def test_label_maps_are_judged_by_a_declared_segmenter(
         "metrics": "miou",
         "segmenter": {"name": "local", "classes": 3, "steps": 2, "width": 4},
         "labels": str(labels),
+        "reference_labels": str(labels),
     }
     figure = score(real, fake, **asked).measurements[0]
     assert figure.name == "miou[local-segmenter]"
     assert figure.protocol.settings["comparable_to_literature"] is False
     # The same maps and images under other names, with the segmenter from the cache.
     others = [renamed(folder, tmp_path / f"other-{folder.name}") for folder in (real, fake, labels)]
-    again = score(others[0], others[1], **{**asked, "labels": str(others[2])}).measurements[0]
+    again = score(
+        others[0], others[1], **{**asked, "labels": str(others[2]), "reference_labels": str(others[2])}
+    ).measurements[0]
     assert (again.value, again.interval, again.protocol.hash) == (
         figure.value,
         figure.interval,
@@ -131,6 +144,7 @@ def test_label_maps_are_judged_by_a_declared_segmenter(
     [
         ({"labels": None}, "'miou' needs the label maps"),
         ({"segmenter": None}, "'miou' needs a segmenter"),
+        ({"labels": "OTHERS"}, "nothing says where its label maps are"),
         ({"labels": "nowhere"}, "no folder of label maps"),
         ({"labels": "FEWER"}, "1 of 9 images have no label map, 0004 for one"),
     ],
@@ -140,6 +154,8 @@ def test_miou_says_what_it_lacks(
 ) -> None:
     (labels / "0004.png").unlink()
     asked = {"segmenter": {"name": "local", "classes": 3}, "labels": str(labels), **changed}
-    if asked["labels"] == "FEWER":
+    if asked["labels"] == "OTHERS":
+        shutil.copy(labels / "0003.png", labels / "0004.png")
+    if asked["labels"] in ("FEWER", "OTHERS"):
         asked["labels"] = str(labels)
     assert told in str(refusal(score(real, fake, metrics="miou", **asked)))

@@ -138,10 +138,10 @@ def test_everything_that_the_design_lists_is_declared(figure: Figure) -> None:
             "resize": "clean 24",
             "dtype": "features float32, statistics float64",
             "generated_count": 12,
-            "generated_codec": ["raw"],
+            "generated_codec": ["lossless"],
             "generated_seed": 0,
             "reference_count": 16,
-            "reference_codec": ["png"],
+            "reference_codec": ["lossless"],
             "comparable_to_literature": False,
         }
         == settings
