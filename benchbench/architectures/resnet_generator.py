@@ -192,7 +192,7 @@ def _parameters(options: ResnetGeneratorOptions) -> int:
 
 
 def _inputs(options: ResnetGeneratorOptions) -> tuple[InputSpec, ...]:
-    return (InputSpec(shape=(1, 3, 256, 256)),)
+    return (InputSpec(shape=(1, 3, 256, 256), field="input"),)
 
 
 architecture = Architecture(

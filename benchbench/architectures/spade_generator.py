@@ -207,7 +207,9 @@ architecture = Architecture(
         "up": ("up_*",),
         "output": ("image",),
     },
-    inputs=lambda options: (InputSpec(shape=(1, options.labels, *_size(options)), values="one_hot"),),
+    inputs=lambda options: (
+        InputSpec(shape=(1, options.labels, *_size(options)), values="one_hot", field="layout"),
+    ),
     parameters=_parameters,
     output=lambda options: (1, 3, *_size(options)),
     size_multiple=lambda options: options.reduction,

@@ -201,8 +201,8 @@ def _discriminator_parameters(options: StarGANDiscriminatorOptions) -> int:
 
 def _generator_inputs(options: StarGANOptions) -> tuple[InputSpec, ...]:
     return (
-        InputSpec(shape=(1, 3, options.size, options.size)),
-        InputSpec(shape=(1, options.domains), values="one_hot"),
+        InputSpec(shape=(1, 3, options.size, options.size), field="input"),
+        InputSpec(shape=(1, options.domains), values="one_hot", field="target"),
     )
 
 

@@ -108,8 +108,13 @@ class StyleGan(nn.Module):
         image: Tensor = self.rgb[-1](x)
         return image
 
+    @property
+    def style_layers(self) -> int:
+        """How many layers a style rules."""
+        return 2 * (len(self.blocks) + 1)
+
     def _styles(self, z: Tensor, mixed: tuple[Tensor, int] | None) -> list[Tensor]:
-        layers = 2 * (len(self.blocks) + 1)
+        layers = self.style_layers
         first = self.mapping(z)
         if mixed is None:
             return [first] * layers

@@ -133,9 +133,13 @@ class StyleGAN2(nn.Module):
             image = self.rgb[index](x, styles[layer + 2], image)
         return image
 
+    @property
+    def style_layers(self) -> int:
+        """How many layers a style rules: one to RGB takes that of the next convolution, the last its own."""
+        return len(self.blocks) + 1
+
     def _styles(self, z: Tensor, mixed: tuple[Tensor, int] | None) -> list[Tensor]:
-        # A layer to RGB takes the style of the next convolution, and the last one has its own.
-        layers = len(self.blocks) + 1
+        layers = self.style_layers
         first = self.mapping(z)
         if mixed is None:
             return [first] * layers

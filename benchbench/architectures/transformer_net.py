@@ -112,7 +112,7 @@ def _parameters(options: TransformerNetOptions) -> int:
 
 
 def _inputs(options: TransformerNetOptions) -> tuple[InputSpec, ...]:
-    return (InputSpec(shape=(1, 3, 256, 256)),)
+    return (InputSpec(shape=(1, 3, 256, 256), field="input"),)
 
 
 architecture = Architecture(

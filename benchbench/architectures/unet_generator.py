@@ -118,7 +118,7 @@ architecture = Architecture(
     options=UNetGeneratorOptions,
     build=UNetGenerator,
     stages={"encoder": ("encoder",), "decoder": ("decoder",)},
-    inputs=lambda options: (InputSpec(shape=(1, 3, options.size, options.size)),),
+    inputs=lambda options: (InputSpec(shape=(1, 3, options.size, options.size), field="input"),),
     parameters=_parameters,
     output=lambda options: (1, 3, options.size, options.size),
     size_multiple=lambda options: 1 << options.downsamplings,

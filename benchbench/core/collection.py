@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from benchbench.core.contracts import ImageSet
+from benchbench.core.examples import ImageSet
 
 
 class ImageCollection(ImageSet, Protocol):

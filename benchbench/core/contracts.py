@@ -1,17 +1,19 @@
-"""What a registered architecture, replacement, source, recipe or measure must bring.
+"""What a registered architecture, replacement or measure must bring.
 
-Each is a small frozen record of a name's parts, so that an addition is one file that ends in one
-record, and one entry point that names it. Torch appears in annotations only.
+Each is a small frozen record of a name's parts, so that an addition is one file that ends in one record,
+and one entry point that names it. Sources are in examples.py, recipes in training.py. Torch appears in
+annotations only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchbench.core.cell import Cell
+from benchbench.core.examples import Splits
 from benchbench.core.input_spec import TensorInput
 from benchbench.core.measurement import (
     Failure,
@@ -35,9 +37,11 @@ class InputSpec(TensorInput):
 
     Attributes:
         place: see core/arguments.py; "" is the next positional argument.
+        field: what it is of an example (core/examples.py): `input`, `layout`, `target`; "" is noise.
     """
 
     place: str = ""
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,43 +90,12 @@ class Replacement:
     network: Callable[[nn.Module, Sequence[InputSpec], Any], Sequence[LayerReplacement]] | None = None
 
 
-class ImageSet(Protocol):
-    """A sequence of images; `[i]` is a uint8 tensor [3, H, W] in RGB."""
-
-    names: Sequence[str]
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> torch.Tensor: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """Train, validation and test images that share no pixel, and a digest of their content.
-
-    `left_out` names the files that the suite asked to pass over, each with its reason.
-    """
-
-    train: ImageSet
-    validation: ImageSet
-    test: ImageSet
-    digest: str
-    left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where images come from. `open` is given the options and the cell's seed."""
-
-    options: type[Options]
-    open: Callable[[Any, int], Splits]
-
-
 @dataclass(slots=True)
 class Subject:
     """A built module with its inputs; it never leaves its process and is never stored.
 
     `places` says where each input goes in the call (core/arguments.py); empty means all positional.
+    `specs` is what the architecture says of its inputs; empty where nobody says anything.
     `discriminator` is the network that it is trained against, where the suite declares one.
     """
 
@@ -130,6 +103,7 @@ class Subject:
     module: nn.Module
     inputs: tuple[torch.Tensor, ...]
     places: tuple[str, ...] = ()
+    specs: tuple[InputSpec, ...] = ()
     stages: Stages = field(default_factory=dict)
     cell: Cell | None = None
     checkpoint: Path | None = None
@@ -230,56 +204,3 @@ class Measure:
     comparison: Comparison | None = None
     needs: Literal["structure", "weights"] = "weights"
     names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingContext:
-    """What a recipe is given to set up its task."""
-
-    module: nn.Module
-    images: Splits
-    seed: int
-    device: torch.device
-
-
-class TrainingTask(Protocol):
-    """One objective as data to the loop (training/loop.py): what to train, and one step of it.
-
-    The loop owns device, precision, processes, checkpoints, resume, progress and divergence. Before
-    the first step it puts wrapped networks and optimisers into the mappings: a task calls them from
-    there. What is not learnt (a loss network, a style picture) stays out of them. Torch's generators
-    are seeded from (seed, step) before every step, so that a resumed training repeats them.
-    """
-
-    networks: MutableMapping[str, nn.Module]
-    optimizers: MutableMapping[str, torch.optim.Optimizer]
-    schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler]
-
-    def losses(self, batch: torch.Tensor, step: int) -> Iterable[tuple[str, Mapping[str, torch.Tensor]]]:
-        """Optimiser name and its scalar loss terms, `total` among them, one optimiser after another.
-
-        The loop backpropagates `total` and steps the optimiser before it asks for the next pair: a
-        generator computes a generator's loss after its discriminator has moved. `batch` is float
-        [N, 3, H, W] in 0..1 on the device; `step` counts from 1.
-        """
-        ...
-
-    def validate(self) -> Mapping[str, float]:
-        """Validation terms, `loss` among them; called in eval mode without gradients."""
-        ...
-
-    def samples(self) -> Iterable[tuple[ImageRecord, torch.Tensor]]:
-        """Pictures to keep, uint8 or float in 0..1 [3, H, W], called as `validate` is.
-
-        The loop fills in the records' path, and the step of those whose role is `output`; a picture
-        of another role is kept once.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """One objective. Its options extend the loop's (training/options.py)."""
-
-    options: type[Options]
-    task: Callable[[TrainingContext, Any], TrainingTask]

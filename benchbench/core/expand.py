@@ -22,15 +22,17 @@ from benchbench.core.resolve import (
     check_known,
     check_replace,
     check_train,
+    data_of,
     networks_of,
     told_at,
+    train_of,
     validated,
 )
 from benchbench.core.source_map import Place, SourceMap
-from benchbench.core.suite import ArchitectureSpec, DataSpec, Suite, TrainSpec, Variant
+from benchbench.core.suite import ArchitectureSpec, Suite, Variant
 
 _SWEPT_PARTS = ("architecture", "discriminator", "variant", "data", "train")
-_VARIANT_PARTS = ("architecture", "discriminator", "replace")
+_VARIANT_PARTS = ("architecture", "discriminator", "replace", "data", "train")
 
 
 def expand(suite: Suite, *, only: str | None = None, sources: SourceMap | None = None) -> tuple[Cell, ...]:
@@ -118,8 +120,8 @@ def _cell(suite: Suite, name: str, settings: tuple[Setting, ...], sources: Sourc
         architecture=networks["generator"],
         discriminator=networks.get("discriminator"),
         replace=variant.replace,
-        data=validated(DataSpec, parts["data"], sources, place) if "data" in parts else None,
-        train=validated(TrainSpec, parts["train"], sources, place) if "train" in parts else None,
+        data=data_of(parts.get("data"), variant, sources, place),
+        train=train_of(parts.get("train"), variant, sources, place),
     )
 
 

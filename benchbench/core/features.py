@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchbench.core.contracts import ImageSet
+from benchbench.core.examples import ImageSet
 from benchbench.core.model import JsonValue, Options
 
 if TYPE_CHECKING:

@@ -145,7 +145,18 @@ class ImageRecord(Frozen):
     """A picture that a cell left, as a path below the run's folder."""
 
     path: str
-    role: Literal["content", "style", "output", "reference"]
+    role: Literal[
+        "content",
+        "style",
+        "output",
+        "reference",
+        "input",
+        "target",
+        "grid",
+        "interpolation",
+        "mixing",
+        "walk",
+    ]
     index: int = 0
     step: int | None = None
     caption: str = ""

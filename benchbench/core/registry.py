@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from benchbench.core.errors import BenchbenchError, unknown_name
 
 if TYPE_CHECKING:
-    from benchbench.core.contracts import Architecture, Measure, Recipe, Replacement, Source
+    from benchbench.core.contracts import Architecture, Measure, Replacement
+    from benchbench.core.examples import Source
     from benchbench.core.features import Features
+    from benchbench.core.training import Recipe
 
 T = TypeVar("T")
 

@@ -68,7 +68,11 @@ def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
     if suite.data is not None:
         check_data(suite.data, where, ("data",))
     if suite.train is not None:
-        check_train(suite.train, where, ("train",), data=suite.data)
+        # Without data of its own a suite may leave them to each variant; cells are checked again.
+        own = any(variant.data for variant in suite.variants.values())
+        check_train(suite.train, where, ("train",), data=suite.data, elsewhere=own)
+    for name, variant in suite.variants.items():
+        _check_own_training(suite, variant, where, ("variants", name))
     _check_measures(suite, where)
 
 
@@ -107,6 +111,32 @@ def _changed(
     if isinstance(arguments, dict):
         changed["kwargs"] = {**base.get("kwargs", {}), **arguments}
     return validated(ArchitectureSpec, changed, sources, place)
+
+
+def data_of(
+    base: Mapping[str, JsonValue] | None, variant: Variant, sources: SourceMap, place: Place
+) -> DataSpec | None:
+    """The suite's data with a variant's changes; others altogether where those name a source.
+
+    Raises:
+        SuiteError: together they are no data.
+    """
+    changes = variant.data or {}
+    whole = changes if "source" in changes else {**(base or {}), **changes}
+    return validated(DataSpec, whole, sources, (*place, "data") if changes else place) if whole else None
+
+
+def train_of(
+    base: Mapping[str, JsonValue] | None, variant: Variant, sources: SourceMap, place: Place
+) -> TrainSpec | None:
+    """The suite's training with a variant's changes; another one where those name a recipe or a checkpoint.
+
+    Raises:
+        SuiteError: together they are no training.
+    """
+    changes = variant.train or {}
+    whole = changes if {"recipe", "load"} & set(changes) else {**(base or {}), **changes}
+    return validated(TrainSpec, whole, sources, (*place, "train") if changes else place) if whole else None
 
 
 def validated(model: type[ModelT], raw: Mapping[str, JsonValue], sources: SourceMap, place: Place) -> ModelT:
@@ -172,8 +202,32 @@ def check_data(spec: DataSpec, sources: SourceMap, place: Place) -> None:
     _check_options("data source", spec.source, source.options, spec.options, sources, place)
 
 
-def check_train(spec: TrainSpec, sources: SourceMap, place: Place, *, data: DataSpec | None) -> None:
-    """Check a recipe's name and options, or the placeholders of a checkpoint's path."""
+def _check_own_training(suite: Suite, variant: Variant, sources: SourceMap, place: Place) -> None:
+    data = data_of(_dumped(suite.data), variant, sources, place)
+    if variant.data and data is not None:
+        check_data(data, sources, (*place, "data"))
+    train = train_of(_dumped(suite.train), variant, sources, place)
+    if train is not None and (variant.train or variant.data or data is None):
+        check_train(train, sources, (*place, "train"), data=data)
+
+
+def _dumped(spec: DataSpec | TrainSpec | None) -> dict[str, JsonValue] | None:
+    return None if spec is None else dump_declared(spec)
+
+
+def check_train(
+    spec: TrainSpec,
+    sources: SourceMap,
+    place: Place,
+    *,
+    data: DataSpec | None,
+    elsewhere: bool = False,
+) -> None:
+    """Check a recipe's name and options, or the placeholders of a checkpoint's path.
+
+    Args:
+        data: the images; none is an error unless they are declared `elsewhere`.
+    """
     if spec.load is not None:
         _check_placeholders(spec.load, sources, (*place, "load"))
     if spec.recipe is None:
@@ -181,7 +235,7 @@ def check_train(spec: TrainSpec, sources: SourceMap, place: Place, *, data: Data
     with told_at(sources, (*place, "recipe")):
         recipe = registry.RECIPES.load(spec.recipe)
     _check_options("recipe", spec.recipe, recipe.options, spec.options, sources, place)
-    if data is None:
+    if data is None and not elsewhere:
         raise SuiteError(
             f"the recipe '{spec.recipe}' has no images to train on",
             expected="a `data` section beside `train`",

@@ -146,7 +146,8 @@ class Variant(Frozen):
     """One form of the architecture; an empty one is the network as published.
 
     Variants of one `group` are compared with one another, and the first of a group is its baseline,
-    unless the suite names another one of it. Those without a group are one group of their own.
+    unless the suite names another one of it. Those without a group are one group of their own. `data` and
+    `train` are changes of the suite's, or others altogether where they name another source or recipe.
     """
 
     title: str | None = None
@@ -155,6 +156,8 @@ class Variant(Frozen):
     architecture: dict[str, JsonValue] = {}
     discriminator: dict[str, JsonValue] | None = None
     replace: Annotated[tuple[ReplaceSpec, ...], BeforeValidator(_as_tuple)] = ()
+    data: dict[str, JsonValue] | None = None
+    train: dict[str, JsonValue] | None = None
 
 
 class DataSpec(Frozen):

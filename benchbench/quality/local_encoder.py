@@ -20,8 +20,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import FeatureError
+from benchbench.core.examples import ImageSet
 from benchbench.core.features import Extracted, Extractor, FeatureContext, Features
 from benchbench.core.model import Options
 from benchbench.quality.encoder_cache import find_encoder, keep_encoder

@@ -69,6 +69,8 @@ class Lpips:
         weights_hash: 16 hexadecimal digits over backbone and linear heads in use.
         smallest_side: pixels.
         run: two batches uint8 [N, 3, H, W] on the CPU -> float32 [N] on the CPU.
+        network: what computes it, for losses: two batches [N, 3, H, W] in -1..1 on its device ->
+            [N, 1, 1, 1], with gradients to the images.
         settings: everything that changes the figures; part of the protocol.
     """
 
@@ -77,6 +79,7 @@ class Lpips:
     weights_hash: str
     smallest_side: int
     run: Run
+    network: nn.Module
     settings: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
@@ -129,6 +132,7 @@ def load_lpips(options: LpipsOptions, *, device: str = "cpu") -> Lpips:
         weights_hash=tensors_hash(tensors),
         smallest_side=SMALLEST_SIDE[options.net],
         run=_runner(network, device),
+        network=network,
         settings={
             "net": options.net,
             "version": _VERSION,

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 from benchbench.core.cell import Cell
-from benchbench.core.contracts import MeasureContext, Measured, Splits, Subject
-from benchbench.core.errors import OptionError
+from benchbench.core.contracts import MeasureContext, Measured, Subject
+from benchbench.core.examples import Splits
 from benchbench.core.measurement import CellResult, Failure, Phase
 from benchbench.core.model import parse_options
-from benchbench.core.registry import MEASURES, RECIPES
+from benchbench.core.registry import MEASURES
 from benchbench.core.suite import MeasureSpec
 from benchbench.runner.jobs import CellJob, explain_failure
 from benchbench.runner.subjects import (
     build_discriminator,
     build_subject,
     declared_checkpoint,
-    open_data,
 )
-from benchbench.training.loop import TrainingOutcome, train
-from benchbench.training.options import LoopOptions
-from benchbench.training.progress import say_on_stderr
+from benchbench.runner.training import context_of, open_images_of, train_cell
 
 
 def execute_cell(job: CellJob) -> CellResult:
@@ -36,7 +32,7 @@ def execute_cell(job: CellJob) -> CellResult:
     Raises:
         StoreError: weights or pictures cannot be written.
     """
-    cell, folder = job.cell, Path(job.folder)
+    cell = job.cell
     result = CellResult(cell=cell)
     phases: list[Phase] = []
     try:
@@ -44,14 +40,7 @@ def execute_cell(job: CellJob) -> CellResult:
     except Exception as error:
         failure = explain_failure(error, of="cell")
         return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
-    context = MeasureContext(
-        seed=cell.seed,
-        folder=folder,
-        images=_opener(cell),
-        say=say_on_stderr,
-        baseline=job.baseline,
-        folders=tuple(Path(each) for each in job.import_folders),
-    )
+    context = context_of(job)
     for spec in job.measures:
         measure = MEASURES.load(spec.name)
         if measure.per_cell is None:
@@ -97,14 +86,14 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
         checkpoint = str(subject.checkpoint) if subject.checkpoint else None
         return subject, result.model_copy(update={"checkpoint": checkpoint})
     started = time.perf_counter()
-    outcome = _train(subject, cell, folder)
+    outcome = train_cell(subject, job)
     inside_s = sum(phase.inside_s for phase in outcome.phases)
     phases.append(Phase(name="train", seconds=time.perf_counter() - started, inside_s=inside_s))
     subject.checkpoint = outcome.checkpoint
     subject.module.eval()
     return subject, result.model_copy(
         update={
-            "failures": _left_out(_open(cell)),
+            "failures": _left_out(open_images_of(cell)),
             "curves": outcome.curves,
             "images": outcome.images,
             "measurements": outcome.measurements,
@@ -113,42 +102,11 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
     )
 
 
-def _train(subject: Subject, cell: Cell, folder: Path) -> TrainingOutcome:
-    assert cell.train is not None
-    assert cell.train.recipe is not None
-    recipe = RECIPES.load(cell.train.recipe)
-    options = parse_options("recipe", cell.train.recipe, recipe.options, cell.train.options)
-    if not isinstance(options, LoopOptions):
-        raise OptionError(
-            f"recipe '{cell.train.recipe}': its options do not extend LoopOptions",
-            fix="derive them from benchbench.training.options.LoopOptions",
-        )
-    return train(
-        subject.module,
-        recipe=recipe,
-        options=options,
-        images=_opener(cell)(),
-        seed=cell.seed,
-        folder=folder,
-        name=cell.id,
-        label=cell.label,
-    )
-
-
-def _opener(cell: Cell) -> Callable[[], Splits]:
-    return lambda: _open(cell)
-
-
 def _left_out(images: Splits) -> tuple[Failure, ...]:
     if not images.left_out:
         return ()
     reason = f"passed over, as asked ({len(images.left_out)} in all): {'; '.join(images.left_out[:20])}"
     return (Failure(of="data", kind="skipped", reason=reason),)
-
-
-@cache
-def _open(cell: Cell) -> Splits:
-    return open_data(cell)
 
 
 def _measure(subject: Subject, spec: MeasureSpec, context: MeasureContext) -> Measured:

@@ -15,7 +15,7 @@ from benchbench.data.open import Openable, open_images
 from benchbench.measures.quality.evaluate import Evaluation, Means, evaluate
 from benchbench.measures.quality.images import made_from, named_after, open_declared, tell_left_out
 from benchbench.measures.quality.options import QualityOptions
-from benchbench.measures.quality.outputs import make_outputs, takes_images
+from benchbench.measures.quality.outputs import contents_among, fields_taken, make_outputs
 from benchbench.measures.quality.pairs import NEED_PARTNERS as PAIR_METRICS
 from benchbench.measures.quality.progress import show_progress
 from benchbench.measures.quality.sides import Side
@@ -130,13 +130,14 @@ def _of_run(folder: str, variant: str, options: QualityOptions, *, count: int | 
         raise DataError(f"variant '{variant}' of {folder} left no checkpoint", fix="run it with a recipe")
     subject = build_subject(result.cell, checkpoint=find_run(folder) / result.checkpoint)
     contents = None
-    if takes_images(subject):
+    if any(fields_taken(subject)):
         spec = options.contents or result.cell.data
         if spec is None:
             raise DataError(
-                f"variant '{variant}' turns images into images", fix="set contents: {source: ...}"
+                f"variant '{variant}' is given images, and its suite declares none",
+                fix="set contents: {source: ...}",
             )
-        contents = open_declared(spec, result.cell.seed).test
+        contents = contents_among(subject, open_declared(spec, result.cell.seed).test)
     number = count if count is not None or contents is None else len(contents)
     if number is None:
         raise OptionError(

@@ -13,11 +13,12 @@ from benchbench.architectures.build import BuiltArchitecture, build_architecture
 from benchbench.architectures.inputs import example_inputs
 from benchbench.architectures.weights import load_weights
 from benchbench.core.cell import Cell
-from benchbench.core.contracts import Splits, Subject
+from benchbench.core.contracts import Subject
 from benchbench.core.errors import BenchbenchError, CheckpointError, DataError
+from benchbench.core.examples import Splits, require_fields
 from benchbench.core.measurement import LayerReplacement
 from benchbench.core.model import parse_options
-from benchbench.core.registry import SOURCES
+from benchbench.core.registry import RECIPES, SOURCES
 from benchbench.variants.replace import apply_replacements
 
 
@@ -48,6 +49,7 @@ def build_subject(
         module=built.module.eval(),
         inputs=example_inputs(built.inputs, seed=cell.seed, device=device or "cpu"),
         places=tuple(spec.place for spec in built.inputs),
+        specs=built.inputs,
         stages=built.stages,
         cell=cell,
         checkpoint=checkpoint,
@@ -76,6 +78,7 @@ def build_discriminator(
         module=built.module.eval(),
         inputs=example_inputs(built.inputs, seed=cell.seed, device=device or "cpu"),
         places=tuple(spec.place for spec in built.inputs),
+        specs=built.inputs,
         stages=built.stages,
         replacements=replacements,
     )
@@ -122,9 +125,10 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
                 _try_build(cell, folders)
             except BenchbenchError as error:
                 raise error.of(cell.variant) from error.__cause__
-        if cell.data is not None and (data := cell.data.model_dump_json()) not in seen:
+        recipe = cell.train.recipe if cell.train is not None else None
+        if cell.data is not None and (data := f"{recipe} {cell.data.model_dump_json()}") not in seen:
             seen.add(data)
-            open_data(cell)
+            _check_fields(cell, open_data(cell))
         path = declared_checkpoint(cell)
         if path is not None and not path.is_file():
             raise CheckpointError(
@@ -132,6 +136,12 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
                 expected="a .safetensors file, or a .pt/.pth that torch.load(weights_only=True) reads",
                 fix="correct 'load', or train with 'recipe'",
             )
+
+
+def _check_fields(cell: Cell, images: Splits) -> None:
+    if cell.train is not None and cell.train.recipe is not None:
+        fields = RECIPES.load(cell.train.recipe).fields
+        require_fields(images.train, fields, what=f"recipe '{cell.train.recipe}' of '{cell.variant}'")
 
 
 def open_data(cell: Cell) -> Splits:

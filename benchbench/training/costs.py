@@ -25,7 +25,7 @@ def measured_costs(
             "device": device,
             "threads": torch.get_num_threads(),
             "precision": options.precision,
-            "processes": options.processes,
+            "devices": options.devices,
             "batch": options.batch,
             "steps": steps,
             "memory_format": options.memory_format,
@@ -42,6 +42,18 @@ def measured_costs(
             provenance=provenance,
         )
     ]
+    if progressed.timed_steps:
+        found.append(
+            Measurement(
+                name="training_10k_steps",
+                unit="s",
+                direction="lower",
+                value=1e4 * progressed.step_seconds / progressed.timed_steps,
+                protocol=protocol,
+                provenance=provenance,
+                flags=(f"of {progressed.timed_steps} steps; without validation, scores and checkpoints",),
+            )
+        )
     for name, peak_bytes in progressed.peaks.items():
         flagged = whole_process and name == "peak_resident"
         found.append(

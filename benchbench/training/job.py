@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
-from benchbench.core.contracts import Recipe, Splits
+from benchbench.core.contracts import InputSpec
+from benchbench.core.examples import Splits
+from benchbench.core.measurement import Measurement
 from benchbench.core.model import JsonValue
+from benchbench.core.training import Recipe, Role
 from benchbench.training.options import LoopOptions
+
+Score = Callable[[nn.Module, int], Sequence[Measurement]]
+"""(network in eval mode, on its device; step) -> figures of what it makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opponents:
+    """What a recipe may need beside the network that is trained; see core/training.py, TrainingContext."""
+
+    inputs: tuple[InputSpec, ...] = ()
+    values: Literal["signed", "unit"] = "signed"
+    discriminator: nn.Module | None = None
+    another: Callable[[Role, int], nn.Module] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +38,8 @@ class Job:
     """What is to be trained, and where it leaves its files."""
 
     module: nn.Module
+    beside: Opponents
+    score: Score | None
     recipe: Recipe
     options: LoopOptions
     images: Splits
@@ -34,6 +53,11 @@ class Job:
     def checkpoint(self) -> Path:
         """The weights."""
         return self.folder / "checkpoints" / f"{self.name}.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best score so far."""
+        return self.folder / "checkpoints" / f"{self.name}.best.safetensors"
 
     @property
     def state(self) -> Path:

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
 from benchbench.architectures.weights import load_weights
-from benchbench.core.contracts import Recipe, Splits
 from benchbench.core.errors import BenchbenchError, CheckpointError, DataError, DivergedError, OptionError
+from benchbench.core.examples import Splits, require_fields
 from benchbench.core.measurement import Curve, ImageRecord, Measurement, Phase
-from benchbench.training.job import Job
+from benchbench.core.training import Recipe
+from benchbench.training.job import Job, Opponents, Score
 from benchbench.training.options import LoopOptions
 from benchbench.training.progress import say_on_stderr
 from benchbench.training.session import Session
@@ -54,6 +56,8 @@ def train(
     folder: Path,
     name: str,
     label: str | None = None,
+    beside: Opponents | None = None,
+    score: Score | None = None,
     say: Callable[[str], None] = say_on_stderr,
     resume: bool = True,
 ) -> TrainingOutcome:
@@ -66,19 +70,24 @@ def train(
     Args:
         options: of the recipe; they extend LoopOptions.
         label: for people; `name` unless said.
+        beside: the discriminator, and what `module` takes; recipes of adversarial networks need it.
+        score: judges what the network makes, every `score_every` steps.
         resume: go on from the state file, if there is one.
 
     Raises:
         DivergedError: a loss became NaN or infinite; its `step` says when.
         CheckpointError: the state file belongs to another training, or is damaged.
-        DataError: no training images.
-        OptionError: a GPU or more processes are asked for than are here.
-        StoreError: a checkpoint cannot be written.
+        DataError: no training images, fewer than a batch, or without what the recipe needs.
+        OptionError: a GPU or more processes are asked for than are here; the recipe needs a discriminator
+            and there is none; `keep_best` names no score.
+        StoreError: a checkpoint cannot be written, or would not fit on the disk.
         torch.OutOfMemoryError: passes unchanged.
         KeyboardInterrupt: after the step in progress, with a checkpoint of it.
     """
     job = Job(
         module=module,
+        beside=beside or Opponents(),
+        score=score,
         recipe=recipe,
         options=options,
         images=images,
@@ -88,8 +97,9 @@ def train(
         label=label or name,
         resume=resume,
     )
+    require_fields(images.train, recipe.fields, what=f"{job.label}: its recipe")
     fabric = make_fabric(options)
-    if options.processes == 1:
+    if options.devices == 1:
         fabric.launch()
         return _run(fabric, job, say)
     # The children can show nothing through a callable of this process.
@@ -112,14 +122,17 @@ def make_fabric(options: LoopOptions) -> Fabric:
     if options.device == "cuda" and not gpus:
         raise OptionError("device: cuda, and this machine has no usable GPU", fix="device: auto or cpu")
     on_gpu = options.device != "cpu" and gpus > 0
-    if on_gpu and options.processes > gpus:
+    if on_gpu and options.devices > gpus:
         raise OptionError(
-            f"processes: {options.processes}, and this machine has {gpus} GPUs", expected=f"at most {gpus}"
+            f"devices: {options.devices}, and this machine has {gpus} GPUs", expected=f"at most {gpus}"
         )
+    several = options.devices > 1
     return Fabric(
         accelerator="cuda" if on_gpu else "cpu",
-        devices=options.processes,
-        strategy="ddp_spawn" if options.processes > 1 else "auto",
+        devices=options.devices,
+        # A network is called several times before its gradients are taken, and a buffer that was sent
+        # around in between counts as changed. All see the same batch norms only where there are none.
+        strategy=DDPStrategy(start_method="spawn", broadcast_buffers=False) if several else "auto",
         precision=options.precision,
     )
 
@@ -134,8 +147,10 @@ class _Sealed:
 def _run_copy(fabric: Fabric, *, job: Job, say: Callable[[str], None]) -> _Sealed:
     # Tensors reach a spawned process in shared memory: without a copy all would train one set.
     try:
-        return _Sealed(_run(fabric, replace(job, module=copy.deepcopy(job.module)), say))
-    except (DivergedError, CheckpointError, DataError) as error:
+        beside = replace(job.beside, discriminator=copy.deepcopy(job.beside.discriminator))
+        own = replace(job, module=copy.deepcopy(job.module), beside=beside)
+        return _Sealed(_run(fabric, own, say))
+    except (DivergedError, CheckpointError, DataError, OptionError) as error:
         # Every process meets these at the same step; handed over, they keep their type.
         return _Sealed(error)
 

@@ -23,10 +23,13 @@ class LoopOptions(Options):
         checkpoint_every: steps between checkpoints; as often as validations, unless said.
         log_every: steps between points of the curves; some 200 points, unless said.
         sample_every: steps between pictures, beside those at 5 % and at the end.
-        samples: how many test images are shown.
+        samples: how many test images, or images of fixed latents, are shown.
+        score_every: steps between scores of the suite's `quality` measure, which give a curve; the untrained
+            network is scored as well. Never, unless said.
+        keep_best: a score, `fd[rand-conv-128]`: the checkpoint is that of its best step, not of the last.
         device: `auto` takes a GPU where there is one.
         precision: of the trained networks; losses stay in float32.
-        processes: devices, or processes on a CPU; `batch` is shared among them.
+        devices: how many GPUs, or processes on a CPU; `batch` is shared among them.
         memory_format: `channels_last` is faster for convolutions on most machines.
     """
 
@@ -38,17 +41,26 @@ class LoopOptions(Options):
     log_every: Count | None = None
     sample_every: Count | None = None
     samples: Annotated[int, Field(ge=0, le=64)] = 4
+    score_every: Count | None = None
+    keep_best: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
-    processes: Count = 1
+    devices: Count = 1
     memory_format: Literal["contiguous", "channels_last"] = "contiguous"
 
     @model_validator(mode="after")
     def _one_length(self) -> LoopOptions:
+        told = [name for name in ("steps", "epochs") if name in self.model_fields_set and getattr(self, name)]
+        if len(told) == 1:
+            # A recipe has one of the two by default; what a suite gives takes its place. Frozen, and a
+            # copy is not taken from a validator.
+            self.__dict__["epochs" if told == ["steps"] else "steps"] = None
         if self.steps is not None and self.epochs is not None:
             raise ValueError("give either 'steps' or 'epochs', not both")
-        if self.batch % self.processes:
-            raise ValueError(f"'batch' ({self.batch}) must be a multiple of 'processes' ({self.processes})")
+        if self.batch % self.devices:
+            raise ValueError(f"'batch' ({self.batch}) must be a multiple of 'devices' ({self.devices})")
+        if self.keep_best is not None and self.score_every is None:
+            raise ValueError("'keep_best' needs 'score_every': how many steps apart scores are taken")
         return self
 
 

@@ -15,8 +15,9 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from benchbench.core.contracts import ImageSet, Recipe, TrainingContext
+from benchbench.core.examples import Batch, ImageSet
 from benchbench.core.measurement import ImageRecord
+from benchbench.core.training import Recipe, TrainingContext
 from benchbench.data.images import open_image
 from benchbench.quality.perceptual import LossOptions, LossTerms, PerceptualLoss, loss_layers
 from benchbench.quality.vgg_weights import load_vgg
@@ -42,6 +43,8 @@ class PerceptualTask:
 
     def __init__(self, context: TrainingContext, options: PerceptualOptions) -> None:
         self.networks: MutableMapping[str, nn.Module] = {"network": context.module}
+        self.kept: Mapping[str, nn.Module] = {}
+        self.result = context.module
         adam = torch.optim.Adam(context.module.parameters(), lr=options.lr)
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {"network": adam}
         self.schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler] = {
@@ -55,9 +58,10 @@ class PerceptualTask:
         self._device = context.device
         self._batch, self._shown = options.batch, options.samples
 
-    def losses(self, batch: torch.Tensor, step: int) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
         """One optimiser, four terms: content, style, tv and their total, means over the batch."""
-        terms: LossTerms = self._loss(self.networks["network"](batch), batch)
+        images = batch["image"]
+        terms: LossTerms = self._loss(self.networks["network"](images), images)
         yield (
             "network",
             {
@@ -80,7 +84,7 @@ class PerceptualTask:
             sums["loss"] += float(terms.total.sum())
         return {name: value / count for name, value in sums.items()} if count else {}
 
-    def samples(self) -> Iterator[tuple[ImageRecord, torch.Tensor]]:
+    def samples(self, *, final: bool) -> Iterator[tuple[ImageRecord, torch.Tensor]]:
         """The style, and the first test images with what the network makes of them."""
         yield ImageRecord(path="", role="style", caption="style"), self._style
         for index in range(min(self._shown, len(self._test))):

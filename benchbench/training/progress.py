@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from tqdm import tqdm
@@ -45,10 +45,11 @@ class Progress:
         if sys.stderr.isatty():
             self._bar = tqdm(total=total, initial=start, desc=label, unit="step", dynamic_ncols=True)
 
-    def update(self, step: int, loss: float) -> None:
-        """Told after every finished step."""
+    def update(self, step: int, losses: Mapping[str, float]) -> None:
+        """Told after every finished step; losses by name."""
+        told = ", ".join(f"{name.replace('/', ' ')} {value:.4g}" for name, value in losses.items())
         if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
+            self._bar.set_postfix_str(told, refresh=False)
             self._bar.update(step - self._bar.n)
             return
         now = self._clock()
@@ -56,7 +57,7 @@ class Progress:
             return
         self._last = now
         left = (now - self._began) / max(1, step - self._start) * (self._total - step)
-        self._say(f"{self._label}: step {step}/{self._total}, loss {loss:.4g}, {_short(left)} left")
+        self._say(f"{self._label}: step {step}/{self._total}, {told}, {_short(left)} left")
 
     def close(self) -> None:
         """Leaves the last state of the bar on the terminal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -13,24 +14,32 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from benchbench.architectures.weights import save_weights
-from benchbench.core.contracts import TrainingContext
+from benchbench.architectures.weights import load_weights, save_weights
 from benchbench.core.errors import DivergedError
 from benchbench.core.measurement import Measurement
+from benchbench.core.training import TrainingContext
 from benchbench.data.images import write_png
-from benchbench.training.batches import Batches, mix_seed
+from benchbench.training.batches import Batches, mix_seed, move, seed_device
 from benchbench.training.costs import measured_costs
+from benchbench.training.feed import Feed
 from benchbench.training.interrupt import Interruption, deferred_interrupt
 from benchbench.training.job import Job, Watch
 from benchbench.training.memory import PeakMemory
+from benchbench.training.networks import evaluating
 from benchbench.training.options import plan_schedule
 from benchbench.training.progress import Progress
-from benchbench.training.state import Progressed, read_state, write_state
+from benchbench.training.scores import Scores
+from benchbench.training.state import Progressed, check_space, parts_of, read_state, write_state
 
 
 def _place(module: nn.Module, device: torch.device, layout: torch.memory_format) -> None:
     # In place. torch's stubs know no `memory_format` here.
     module.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+
+
+def _told(terms: dict[str, float]) -> dict[str, float]:
+    """The losses among a step's terms."""
+    return {name: value for name, value in terms.items() if name.rpartition("/")[2] == "loss"}
 
 
 class Session:
@@ -43,40 +52,68 @@ class Session:
         self._schedule = plan_schedule(job.options, images=len(job.images.train))
         with self.watch.inside():
             torch.manual_seed(mix_seed(job.seed))
-            layout = (
+            self._layout = (
                 torch.channels_last
                 if job.options.memory_format == "channels_last"
                 else torch.contiguous_format
             )
-            _place(job.module, fabric.device, layout)
-            context = TrainingContext(job.module, job.images, job.seed, fabric.device)
-            self._task = job.recipe.task(context, job.options)
-            self._about = job.describe(self._task.networks)
+            self._task = job.recipe.task(self._context(), job.options)
+            for kept in self._task.kept.values():
+                _place(kept, fabric.device, self._layout)
+            self._about = job.describe(parts_of(self._task))
             for name, network in self._task.networks.items():
                 self._task.networks[name] = fabric.setup_module(network)
             for name, optimizer in self._task.optimizers.items():
                 self._task.optimizers[name] = cast(Optimizer, fabric.setup_optimizers(optimizer))
-            self._batches = Batches(
+            batches = Batches(
                 job.images.train,
                 size=job.options.batch,
                 seed=job.seed,
                 rank=fabric.global_rank,
                 world=fabric.world_size,
             )
-            resumed = job.resume and job.state.is_file()
-            self.progressed = read_state(job.state, self._task, self._about) if resumed else Progressed()
+            self.progressed = (
+                read_state(job.state, self._task, self._about, say=say) if job.resume else Progressed()
+            )
+            check_space(job.state, self._task)
+        self._feed = Feed(batches, start=self.progressed.step, total=self._schedule.total)
+        self._scores = Scores(job, self.progressed)
         self._earlier_s = self.progressed.seconds
+        # The first step of a process allocates and warms up.
+        self._first = True
+
+    def _context(self) -> TrainingContext:
+        job, device = self._job, self._fabric.device
+        another = job.beside.another
+
+        def placed(network: nn.Module) -> nn.Module:
+            _place(network, device, self._layout)
+            return network
+
+        return TrainingContext(
+            module=placed(job.module),
+            images=job.images,
+            seed=job.seed,
+            device=device,
+            inputs=job.beside.inputs,
+            values=job.beside.values,
+            discriminator=placed(job.beside.discriminator) if job.beside.discriminator is not None else None,
+            another=(lambda role, number: placed(another(role, number))) if another is not None else None,
+            rank=self._fabric.global_rank,
+            world=self._fabric.world_size,
+        )
 
     def run(self) -> None:
         """All steps that are left; leaves the module on the CPU and in eval mode."""
         done, plan = self.progressed, self._schedule
         progress = Progress(self._job.label, total=plan.total, start=done.step, say=self._say)
         try:
-            with deferred_interrupt() as interruption:
+            with deferred_interrupt() as interruption, self._feed:
                 self._set_training(on=True)
+                if done.step == 0:
+                    self._score()
                 while done.step < plan.total:
-                    with self.watch.inside():
-                        terms = self._step(done.step + 1)
+                    terms = self._timed_step(done.step + 1)
                     done.step += 1
                     last = done.step == plan.total
                     if done.step == 1 or last or done.step % plan.log_every == 0:
@@ -84,38 +121,54 @@ class Session:
                     with self.watch.inside():
                         if last or done.step % plan.validate_every == 0:
                             self._validate()
+                        if last or done.step % (self._job.options.score_every or plan.total) == 0:
+                            self._score()
                         if done.step in plan.sample_steps:
-                            self._keep_samples()
+                            self._keep_samples(final=last)
                         stopping = self._anyone_asked(interruption)
                         if stopping or last or done.step % plan.checkpoint_every == 0:
                             self._save()
                     if self._fabric.is_global_zero:
-                        progress.update(done.step, terms["loss"])
+                        progress.update(done.step, _told(terms))
                     if stopping:
                         raise KeyboardInterrupt
         finally:
             progress.close()
             _place(self._job.module.eval(), torch.device("cpu"), torch.contiguous_format)
         if self._fabric.is_global_zero and not self._job.checkpoint.is_file():
-            save_weights(self._job.module, self._job.checkpoint)
+            save_weights(self._task.result, self._job.checkpoint)
+        self._scores.finish()
+        self._fabric.barrier()
+        load_weights(self._job.module, self._job.checkpoint)
+        self._job.module.eval()
+
+    def _timed_step(self, step: int) -> dict[str, float]:
+        began = time.perf_counter()
+        with self.watch.inside():
+            terms = self._step(step)
+        if self._first:
+            self._first = False
+        else:
+            self.progressed.step_seconds += time.perf_counter() - began
+            self.progressed.timed_steps += 1
+        return terms
 
     def _step(self, step: int) -> dict[str, float]:
-        torch.manual_seed(mix_seed(self._job.seed, step, self._fabric.global_rank))
-        batch = self._batches.load(step).to(self._fabric.device)
-        if self._job.options.memory_format == "channels_last":
-            batch = batch.contiguous(memory_format=torch.channels_last)
+        seed_device(mix_seed(self._job.seed, step, self._fabric.global_rank), self._fabric.device)
+        batch = move(self._feed.load(step), self._fabric.device, self._layout)
         found: dict[str, float] = {}
         several = len(self._task.optimizers) > 1
         for name, terms in self._task.losses(batch, step):
-            values = self._numbers({key: term.detach() for key, term in terms.items()})
-            self._check_finite(values["total"], step, f"loss of '{name}'" if several else "loss")
             optimizer = self._task.optimizers[name]
             optimizer.zero_grad(set_to_none=True)
             self._fabric.backward(terms["total"])
+            # Looked at after the gradients are on their way, and before the weights have moved.
+            values = self._numbers({key: term.detach() for key, term in terms.items()})
+            self._check_finite(values["total"], step, f"loss of '{name}'" if several else "loss")
             optimizer.step()
             prefix = f"{name}/" if several else ""
             found.update({f"{prefix}{key}": value for key, value in values.items() if key != "total"})
-            found["loss"] = found.get("loss", 0.0) + values["total"]
+            found[f"{prefix}loss"] = found.get(f"{prefix}loss", 0.0) + values["total"]
         for scheduler in self._task.schedulers.values():
             if not isinstance(scheduler, ReduceLROnPlateau):
                 scheduler.step()
@@ -158,11 +211,20 @@ class Session:
             if isinstance(scheduler, ReduceLROnPlateau):
                 scheduler.step(found["loss"])
 
-    def _keep_samples(self) -> None:
+    def _score(self) -> None:
+        if self._fabric.is_global_zero:
+            with evaluating(self._task.result), torch.random.fork_rng(devices=self._devices()):
+                self._scores.take(self._task.result)
+        self._fabric.barrier()
+
+    def _devices(self) -> list[torch.device]:
+        return [self._fabric.device] if self._fabric.device.type == "cuda" else []
+
+    def _keep_samples(self, *, final: bool) -> None:
         known = {(image.role, image.index, image.step) for image in self.progressed.images}
         with self._evaluating():
-            for record, picture in self._task.samples():
-                step = self.progressed.step if record.role == "output" else None
+            for record, picture in self._task.samples(final=final):
+                step = self.progressed.step if record.role in ("output", "grid") else None
                 if (record.role, record.index, step) in known:
                     continue
                 suffix = "" if step is None else f"-step{step}"
@@ -196,7 +258,7 @@ class Session:
         for name, peak in self._memory.read().items():
             done.peaks[name] = max(peak, done.peaks.get(name, 0))
         if self._fabric.is_global_zero:
-            save_weights(self._job.module, self._job.checkpoint)
+            save_weights(self._task.result, self._job.checkpoint)
             write_state(self._job.state, self._task, done, self._about)
         self._fabric.barrier()
 

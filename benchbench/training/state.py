@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from lightning_fabric.wrappers import _FabricModule
-from torch.nn.parallel import DistributedDataParallel
+from torch import nn
 
 from benchbench.architectures.weights import write_file
-from benchbench.core.contracts import TrainingTask
-from benchbench.core.errors import CheckpointError
+from benchbench.core.errors import CheckpointError, StoreError
 from benchbench.core.measurement import Curve, ImageRecord
 from benchbench.core.model import JsonValue, canonical_json
+from benchbench.core.training import TrainingTask
+from benchbench.core.units import format_quantity
+from benchbench.training.networks import unwrapped
 
-_VERSION = 1
+_HEADER = b"benchbench training state 2 "
 
 
 @dataclass(slots=True)
@@ -27,16 +33,23 @@ class Progressed:
     Attributes:
         step: finished steps.
         seconds: time spent on them, over all processes that took part.
+        step_seconds: time of the steps alone, without validation, scores, pictures and checkpoints, and
+            without the first one of each process, which warms up.
+        timed_steps: how many steps that is the time of.
         peaks: peak bytes by name.
         curves: name -> (steps, values).
         images: pictures written, as records.
+        best: the best score so far and its step; None before the first.
     """
 
     step: int = 0
     seconds: float = 0.0
+    step_seconds: float = 0.0
+    timed_steps: int = 0
     peaks: dict[str, int] = field(default_factory=dict)
     curves: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
     images: list[ImageRecord] = field(default_factory=list)
+    best: tuple[float, int] | None = None
 
     def log(self, name: str, value: float) -> None:
         """One more point of a curve, at the present step."""
@@ -55,55 +68,139 @@ class Progressed:
 def write_state(
     path: Path, task: TrainingTask, progressed: Progressed, about: Mapping[str, JsonValue]
 ) -> None:
-    """Everything that the next step depends on, in one file, whole or not at all.
+    """Everything that the next step depends on, in one file, whole or not at all; the one before is kept.
 
-    Random numbers are no part of it: data order and the generators are functions of seed and step.
+    It begins with the SHA-256 of the rest. Random numbers are no part of it: data order and the generators
+    are functions of seed and step.
 
     Raises:
         StoreError: it cannot be written; an older state is intact.
     """
     content = {
-        "version": _VERSION,
         "about": canonical_json(dict(about)),
-        "networks": {name: _unwrapped(network).state_dict() for name, network in task.networks.items()},
+        "networks": {name: network.state_dict() for name, network in parts_of(task).items()},
         "optimizers": {name: optimizer.state_dict() for name, optimizer in task.optimizers.items()},
         "schedulers": {name: scheduler.state_dict() for name, scheduler in task.schedulers.items()},
         "step": progressed.step,
         "seconds": progressed.seconds,
+        "step_seconds": progressed.step_seconds,
+        "timed_steps": progressed.timed_steps,
+        "best": progressed.best,
         "peaks": progressed.peaks,
         "curves": progressed.curves,
         "images": [image.model_dump_json() for image in progressed.images],
     }
-    write_file(path, lambda temporary: torch.save(content, temporary))
+    whole = io.BytesIO()
+    torch.save(content, whole)
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(_HEADER + hashlib.sha256(whole.getbuffer()).hexdigest().encode() + b"\n")
+            file.write(whole.getbuffer())
+        if path.is_file():
+            # A process that ends between this and the next rename leaves the one before, which is whole.
+            os.replace(path, before_last(path))
+
+    write_file(path, fill)
 
 
-def read_state(path: Path, task: TrainingTask, about: Mapping[str, JsonValue]) -> Progressed:
-    """Put networks, optimisers and schedulers back where they were.
+def before_last(path: Path) -> Path:
+    """Where the state before the last one lies."""
+    return path.with_name(f"{path.name}.before")
+
+
+def read_state(
+    path: Path, task: TrainingTask, about: Mapping[str, JsonValue], *, say: Callable[[str], None]
+) -> Progressed:
+    """Put networks, optimisers and schedulers back where they were; at the start where no state is.
 
     Args:
         about: what the training is made of now; it must be what it was.
+        say: told when the last state is damaged and the one before it is gone on from.
 
     Raises:
-        CheckpointError: the file is damaged, or was made by a training that differs; what differs
-            is named.
+        CheckpointError: every state there is is damaged, or was made by a training that differs; what
+            differs is named.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        version = content["version"]
-        before = json.loads(content["about"])
-    except Exception as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({type(error).__name__})",
-            expected="a state file written by benchbench",
-            fix=f"delete it to train from the start: rm {path}",
-        ) from error
-    if version != _VERSION:
-        raise CheckpointError(
-            f"{path} has version {version}", expected=f"version {_VERSION}", fix=f"delete it: rm {path}"
+    damaged: CheckpointError | None = None
+    for each in (path, before_last(path)):
+        if not each.is_file():
+            continue
+        try:
+            content = _read_whole(each)
+        except CheckpointError as error:
+            damaged = damaged or error
+            continue
+        if damaged is not None:
+            say(f"{damaged.reason}; going on from the checkpoint before it, of step {content['step']}")
+        return _restore(content, each, task, about)
+    if damaged is not None:
+        raise damaged
+    return Progressed()
+
+
+def _read_whole(path: Path) -> dict[str, Any]:
+    def refuse(told: object) -> CheckpointError:
+        return CheckpointError(
+            f"{path} cannot be read ({told})",
+            expected="a state file written by this version of benchbench",
+            fix=f"delete it to train from the start: rm {path}*",
         )
-    _check_same(path, before, dict(about))
-    for name, network in task.networks.items():
-        _unwrapped(network).load_state_dict(content["networks"][name])
+
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise refuse(error.strerror) from None
+    if not head.startswith(_HEADER):
+        raise refuse("it is of another version, or no state file")
+    if hashlib.sha256(body).hexdigest().encode() != head[len(_HEADER) :]:
+        raise refuse("it is damaged: its content is not what was written")
+    content: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    return content
+
+
+def parts_of(task: TrainingTask) -> dict[str, nn.Module]:
+    """Everything that a step changes, unwrapped, by name."""
+    return {name: unwrapped(each) for name, each in {**task.networks, **task.kept}.items()}
+
+
+def check_space(path: Path, task: TrainingTask) -> None:
+    """Two states and the one that is being written must fit on the disk.
+
+    Raises:
+        StoreError: they would not.
+    """
+    own = sum(
+        tensor.numel() * tensor.element_size()
+        for part in parts_of(task).values()
+        for tensor in part.state_dict().values()
+    )
+    # Adam's two moments; other optimisers have fewer.
+    moments = 2 * sum(
+        each.numel() * each.element_size()
+        for optimizer in task.optimizers.values()
+        for group in optimizer.param_groups
+        for each in group["params"]
+    )
+    kept_bytes = sum(each.stat().st_size for each in (path, before_last(path)) if each.is_file())
+    needed = 3 * (own + moments) + own - kept_bytes
+    folder = next(each for each in path.parents if each.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StoreError(
+            f"{folder}: {format_quantity(free, 'B')} free, and checkpoints of this training need "
+            f"{format_quantity(needed, 'B')}",
+            expected="room for two states, one that is being written, and the weights",
+            fix="free some space, or write elsewhere with --out",
+        )
+
+
+def _restore(
+    content: dict[str, Any], path: Path, task: TrainingTask, about: Mapping[str, JsonValue]
+) -> Progressed:
+    _check_same(path, json.loads(content["about"]), dict(about))
+    for name, network in parts_of(task).items():
+        network.load_state_dict(content["networks"][name])
     for name, optimizer in task.optimizers.items():
         optimizer.load_state_dict(content["optimizers"][name])
     for name, scheduler in task.schedulers.items():
@@ -111,6 +208,9 @@ def read_state(path: Path, task: TrainingTask, about: Mapping[str, JsonValue]) -
     return Progressed(
         step=content["step"],
         seconds=content["seconds"],
+        step_seconds=content["step_seconds"],
+        timed_steps=content["timed_steps"],
+        best=content["best"],
         peaks=content["peaks"],
         curves={name: (list(steps), list(values)) for name, (steps, values) in content["curves"].items()},
         images=[ImageRecord.model_validate_json(text) for text in content["images"]],
@@ -132,10 +232,3 @@ def _check_same(path: Path, before: dict[str, JsonValue], now: dict[str, JsonVal
 def _shown(value: JsonValue) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _unwrapped(network: torch.nn.Module) -> torch.nn.Module:
-    # Fabric and DDP wrap the network; names must be the same with and without them.
-    while isinstance(network, (_FabricModule, DistributedDataParallel)):
-        network = network.module
-    return network

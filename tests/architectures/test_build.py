@@ -116,7 +116,7 @@ def test_built_module_knows_its_origin_and_a_copy_too() -> None:
 
 def test_input_of_a_registered_architecture_can_be_given() -> None:
     spec = ArchitectureSpec.model_validate({"name": "transformer_net", "width": 2, "input": [1, 3, 32, 32]})
-    assert build_architecture(spec).inputs == (InputSpec(shape=(1, 3, 32, 32)),)
+    assert build_architecture(spec).inputs == (InputSpec(shape=(1, 3, 32, 32), field="input"),)
 
 
 def test_import_builds_and_leaves_the_module_as_it_was(folder: Path) -> None:

@@ -115,7 +115,7 @@ def sized(name: str, *shapes: list[int], **options: object) -> ArchitectureSpec:
 def test_a_registered_architecture_keeps_the_kind_of_its_inputs() -> None:
     with torch.device("meta"):
         built = build_architecture(sized("spade_generator", [2, 36, 128, 256], width=4))
-    assert built.inputs == (InputSpec(shape=(2, 36, 128, 256), values="one_hot"),)
+    assert built.inputs == (InputSpec(shape=(2, 36, 128, 256), values="one_hot", field="layout"),)
 
 
 @pytest.mark.parametrize(

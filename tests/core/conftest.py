@@ -9,9 +9,11 @@ import pytest
 from pydantic import Field
 
 from benchbench.core import registry
-from benchbench.core.contracts import Architecture, Measure, Recipe, Replacement, Source
+from benchbench.core.contracts import Architecture, Measure, Replacement
+from benchbench.core.examples import Source
 from benchbench.core.model import Options
 from benchbench.core.registry import Registry
+from benchbench.core.training import Recipe
 
 
 class ToyNetOptions(Options):

@@ -241,3 +241,30 @@ def test_a_stored_cell_keeps_its_id() -> None:
     for cell in cells:
         assert Cell.model_validate_json(cell.model_dump_json()) == cell
         assert Cell.model_validate_json(cell.model_dump_json(by_alias=True)).id == cell.id
+
+
+def test_a_variant_may_have_data_and_training_of_its_own() -> None:
+    suite = Suite.model_validate(
+        {
+            "name": "own",
+            "architecture": "small",
+            "variants": {
+                "baseline": {},
+                "longer": {"train": {"steps": 9}},
+                "other": {"data": {"source": "photos", "size": 32}, "train": {"load": "x.pt"}},
+            },
+            "data": {"source": "photos", "size": 16},
+            "train": {"recipe": "perceptual", "steps": 4},
+            "measure": ["parameters"],
+        }
+    )
+    plain, longer, other = expand(suite)
+    assert plain.train is not None
+    assert plain.train.options == {"steps": 4}
+    assert longer.train is not None
+    assert (longer.train.recipe, longer.train.options) == ("perceptual", {"steps": 9})
+    assert longer.data == plain.data
+    assert other.data is not None
+    assert other.data.options == {"size": 32}
+    assert other.train is not None
+    assert (other.train.recipe, other.train.load) == (None, "x.pt")

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchbench.core.contracts import MeasureContext, Splits, Subject
+from benchbench.core.contracts import MeasureContext, Subject
+from benchbench.core.examples import Splits
 from benchbench.core.registry import MEASURES
 from benchbench.measures.parameters import ParametersOptions, measure
 

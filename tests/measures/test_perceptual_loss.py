@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from benchbench.core.cell import Cell
-from benchbench.core.contracts import MeasureContext, Splits, Subject
+from benchbench.core.contracts import MeasureContext, Subject
 from benchbench.core.errors import DataError
+from benchbench.core.examples import Splits
 from benchbench.core.model import parse_options
 from benchbench.core.suite import ArchitectureSpec, TrainSpec
 from benchbench.data.images import open_image

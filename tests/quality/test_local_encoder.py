@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import FeatureError, StoreError
+from benchbench.core.examples import ImageSet
 from benchbench.core.features import Extractor, FeatureContext
 from benchbench.quality import local_encoder
 from benchbench.quality.load import load_features

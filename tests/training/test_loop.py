@@ -5,108 +5,19 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from toys import IMAGES, RECIPE, Options, Pictures, TwoPlayers, interrupted, net, plain, run
 
-from benchbench.core.contracts import Recipe, Splits
 from benchbench.core.errors import CheckpointError, DataError, DivergedError, OptionError, StoreError
-from benchbench.core.measurement import ImageRecord
+from benchbench.core.examples import Splits
 from benchbench.core.model import parse_options
+from benchbench.core.training import Recipe
 from benchbench.training.loop import TrainingOutcome, train
-from benchbench.training.options import LoopOptions
-
-
-@dataclass
-class Pictures:
-    count: int
-
-    @property
-    def names(self):
-        return tuple(str(index) for index in range(self.count))
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, index):
-        return torch.randint(
-            0, 256, (3, 8, 8), generator=torch.Generator().manual_seed(index), dtype=torch.uint8
-        )
-
-
-IMAGES = Splits(Pictures(10), Pictures(2), Pictures(2), "digest")
-
-
-class Options(LoopOptions):
-    lr: float = 1e-2
-    poison: int | None = None
-
-
-class Task:
-    """Learns the identity through dropout, which draws from torch's generator."""
-
-    def __init__(self, context, options):
-        self.networks = {"net": context.module}
-        adam = torch.optim.Adam(context.module.parameters(), lr=options.lr)
-        self.optimizers = {"net": adam}
-        self.schedulers = {"net": torch.optim.lr_scheduler.ReduceLROnPlateau(adam, patience=0, threshold=0.5)}
-        self.options, self.images, self.modes = options, context.images, []
-
-    def losses(self, batch, step):
-        assert self.networks["net"].training
-        if step == INTERRUPT_AT:
-            signal.raise_signal(signal.SIGINT)
-        loss = (self.networks["net"](batch) - batch).square().mean()
-        if step == self.options.poison:
-            loss = loss * float("nan")
-        yield "net", {"error": loss, "total": loss}
-
-    def validate(self):
-        assert not self.networks["net"].training
-        assert not torch.is_grad_enabled()
-        batch = torch.stack([self.images.validation[i] for i in range(2)]).float() / 255
-        return {"loss": float((self.networks["net"](batch) - batch).square().mean())}
-
-    def samples(self):
-        image = self.images.test[0].float() / 255
-        yield ImageRecord(path="", role="content"), image
-        yield ImageRecord(path="", role="output"), self.networks["net"](image[None])[0]
-
-
-INTERRUPT_AT: int | None = None
-RECIPE = Recipe(options=Options, task=Task)
-
-
-def net() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.2), nn.Conv2d(6, 3, 1)
-    )
-
-
-def plain() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 3, 1))
-
-
-def run(
-    folder: Path, module: nn.Module, *, images: Splits = IMAGES, recipe: Recipe = RECIPE, **given: object
-):
-    options = parse_options("recipe", "test", recipe.options, {"steps": 12, "device": "cpu", **given})
-    return train(
-        module, recipe=recipe, options=options, images=images, seed=3, folder=folder, name="a", say=str
-    )
-
-
-def interrupted(folder: Path, step: int, monkeypatch: pytest.MonkeyPatch, **given: object) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "INTERRUPT_AT", step)
-    with pytest.raises(KeyboardInterrupt):
-        run(folder, net(), **given)
-    monkeypatch.setattr(sys.modules[__name__], "INTERRUPT_AT", None)
 
 
 def curve(outcome: TrainingOutcome, name: str):
@@ -222,24 +133,6 @@ def test_no_training_images_and_no_gpu(tmp_path, monkeypatch):
         run(tmp_path, net(), device="cuda")
 
 
-class TwoPlayers(Task):
-    """A second network whose loss is computed after the first has moved."""
-
-    def __init__(self, context, options):
-        super().__init__(context, options)
-        self.networks["critic"] = nn.Conv2d(3, 1, 3)
-        self.optimizers["critic"] = torch.optim.SGD(self.networks["critic"].parameters(), lr=0.1)
-        self.schedulers = {}
-
-    def losses(self, batch, step):
-        before = self.networks["critic"].weight.clone()
-        critic = self.networks["critic"](self.networks["net"](batch).detach()).square().mean()
-        yield "critic", {"total": critic}
-        assert not torch.equal(before, self.networks["critic"].weight)
-        fooled = -self.networks["critic"](self.networks["net"](batch)).mean()
-        yield "net", {"fooled": fooled, "total": fooled}
-
-
 def test_two_optimisers_take_turns_and_resume_together(tmp_path, monkeypatch):
     recipe = Recipe(options=Options, task=TwoPlayers)
     whole = net()
@@ -273,7 +166,7 @@ def test_channels_last_changes_the_layout_and_not_what_is_learnt(tmp_path):
 SCRIPT = """
     import os, signal, sys
     sys.path.insert(0, {tests!r})
-    import test_loop as t
+    import toys as t
     from pathlib import Path
 
     if __name__ == "__main__":
@@ -316,19 +209,20 @@ def test_two_processes_learn_what_one_does(tmp_path):
             import sys
             sys.path.insert(0, {str(Path(__file__).parent)!r})
             from pathlib import Path
-            import torch, test_loop as t
+            from benchbench.core.errors import DivergedError
+            import torch, toys as t
 
             if __name__ == "__main__":
                 one, two = t.plain(), t.plain()
                 t.run(Path(sys.argv[1]) / "one", one, batch=4)
-                outcome = t.run(Path(sys.argv[1]) / "two", two, batch=4, processes=2)
+                outcome = t.run(Path(sys.argv[1]) / "two", two, batch=4, devices=2)
                 assert outcome.final_step == 12
                 for a, b in zip(one.parameters(), two.parameters(), strict=True):
                     assert torch.allclose(a, b, atol=1e-5), (a, b)
                 assert len(list(Path(sys.argv[1]).glob("two/samples/a/*.png"))) == 3
                 try:
-                    t.run(Path(sys.argv[1]) / "nan", t.plain(), batch=4, processes=2, poison=3)
-                except t.DivergedError as error:
+                    t.run(Path(sys.argv[1]) / "nan", t.plain(), batch=4, devices=2, poison=3)
+                except DivergedError as error:
                     assert error.step == 3
                 else:
                     raise SystemExit("no divergence")

@@ -9,7 +9,7 @@ import torch
 
 from benchbench.core.errors import OptionError
 from benchbench.core.model import parse_options
-from benchbench.training.batches import Batches, mix_seed
+from benchbench.training.batches import Batches, mix_seed, move, seed_device
 from benchbench.training.interrupt import deferred_interrupt
 from benchbench.training.memory import PeakMemory
 from benchbench.training.options import LoopOptions, plan_schedule
@@ -53,9 +53,41 @@ def test_processes_share_a_batch():
 
 
 def test_images_become_floats_up_to_one():
-    batch = Batches(Numbers(), size=7, seed=0).load(1)
+    batch = Batches(Numbers(), size=7, seed=0).load(1)["image"]
     assert batch.shape == (7, 3, 1, 1)
     assert batch.max().item() == pytest.approx(60 / 255)
+
+
+def test_a_set_of_examples_is_asked_for_them_with_the_seed_of_their_place():
+    asked = []
+
+    class Drawn(Numbers):
+        fields, inputs = ("image", "attributes"), None
+
+        def example(self, index, draw):
+            asked.append((index, draw))
+            return {"image": self[index], "attributes": torch.tensor([float(index)])}
+
+    batches = Batches(Drawn(), size=3, seed=0)
+    batch = batches.load(2)
+    assert asked == batches.places(2)
+    assert batch["attributes"].flatten().tolist() == [index for index, _ in asked]
+
+
+def test_a_batch_is_put_in_the_layout_of_the_networks():
+    batch = {"image": torch.rand(2, 3, 4, 4), "attributes": torch.rand(2, 3)}
+    moved = move(batch, torch.device("cpu"), torch.channels_last)
+    assert moved["image"].is_contiguous(memory_format=torch.channels_last)
+    assert all(torch.equal(moved[name], value) for name, value in batch.items())
+    assert moved["attributes"] is batch["attributes"]
+
+
+def test_a_seeded_device_draws_what_torchs_own_seeding_gives():
+    for seed in (0, mix_seed(3, 1), 2**63 - 1):
+        torch.manual_seed(seed)
+        expected = torch.randn(5)
+        seed_device(seed, torch.device("cpu"))
+        assert torch.equal(torch.randn(5), expected)
 
 
 def test_neighbouring_seeds_have_nothing_in_common():
@@ -84,8 +116,8 @@ def test_extra_samples():
 def test_lengths_and_shares_that_make_no_sense():
     with pytest.raises(OptionError, match="either 'steps' or 'epochs'"):
         options(steps=1, epochs=2.0)
-    with pytest.raises(OptionError, match="multiple of 'processes'"):
-        options(batch=3, processes=2)
+    with pytest.raises(OptionError, match="multiple of 'devices'"):
+        options(batch=3, devices=2)
 
 
 def test_a_line_every_fifteen_seconds_with_the_time_left():
@@ -93,7 +125,7 @@ def test_a_line_every_fifteen_seconds_with_the_time_left():
     progress = Progress("v1", total=100, start=20, say=lines.append, clock=lambda: now[0])
     for step in range(21, 61):
         now[0] += 1.0
-        progress.update(step, 0.123456)
+        progress.update(step, {"loss": 0.123456})
     progress.close()
     assert lines == [
         "v1: step 35/100, loss 0.1235, 1 min 05 s left",

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchbench.core.contracts import Splits
 from benchbench.core.errors import CheckpointError, OptionError
+from benchbench.core.examples import Splits
 from benchbench.core.model import parse_options
 from benchbench.data.images import read_image
 from benchbench.data.photos import PhotosOptions, open_photos

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import DataError, OptionError, StoreError
+from benchbench.core.examples import ImageSet
 from benchbench.core.features import FeatureContext
 from benchbench.core.measurement import Failure, Measurement
 from benchbench.measures.quality.extraction import PassTimes, extract

@@ -9,15 +9,16 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from benchbench.core.collection import ImageCollection
-from benchbench.core.contracts import ImageSet, MeasureContext, Splits, Subject
+from benchbench.core.contracts import MeasureContext, Subject
 from benchbench.core.errors import DataError, MeasurementError, OptionError, unknown_name
+from benchbench.core.examples import ImageSet, Splits
 from benchbench.core.model import canonical_json, parse_options
 from benchbench.core.registry import SOURCES
 from benchbench.core.suite import DataSpec
 from benchbench.data.collection import ImageSequence, Subset, limited
 from benchbench.data.open import open_images
 from benchbench.measures.quality.options import QualityOptions
-from benchbench.measures.quality.outputs import takes_images
+from benchbench.measures.quality.outputs import contents_among, fields_taken
 from benchbench.measures.quality.sides import Side
 
 BASELINE = "baseline"
@@ -45,16 +46,16 @@ class Joined:
 
 
 def contents_of(subject: Subject, options: QualityOptions, context: MeasureContext) -> ImageSet | None:
-    """What an image-to-image network is given; None for one that takes no images.
+    """What a network is given to make images of; None for one that takes latents alone.
 
     Raises:
         DataError: they are missing or broken.
     """
-    if not takes_images(subject):
+    if not any(fields_taken(subject)):
         return None
     if options.contents is None:
-        return context.images().test
-    return open_declared(options.contents, context.seed).test
+        return contents_among(subject, context.images().test)
+    return contents_among(subject, open_declared(options.contents, context.seed).test)
 
 
 def open_declared(spec: DataSpec, seed: int) -> Splits:

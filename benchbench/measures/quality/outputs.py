@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from benchbench.core.arguments import assemble
-from benchbench.core.contracts import ImageSet, Subject
+from benchbench.core.contracts import Subject
 from benchbench.core.errors import DataError, MeasurementError, OptionError
+from benchbench.core.examples import ImageSet, example_of, inputs_of, require_fields
 from benchbench.core.registry import ARCHITECTURES
 from benchbench.core.store import fill_atomically
+from benchbench.data.collate import collate
 from benchbench.measures.quality.options import QualityOptions
 
 # Latents beyond it are drawn anew; more draws than this and the cut-off is too narrow to be meant.
@@ -38,10 +40,32 @@ def pixel_range(subject: Subject, options: QualityOptions) -> str:
     return ARCHITECTURES.load(spec.name).values
 
 
-def takes_images(subject: Subject) -> bool:
-    """Whether its first input is a picture: float [n, 3, H, W]."""
+def fields_taken(subject: Subject) -> tuple[str, ...]:
+    """What each input is of an example (core/examples.py); "" for what is drawn.
+
+    Of a network that says nothing, a first input float [n, 3, H, W] is a picture.
+    """
+    said = tuple(spec.field for spec in subject.specs) or ("",) * len(subject.inputs)
     first = subject.inputs[0]
-    return first.dim() == 4 and first.shape[1] == 3 and first.is_floating_point()
+    is_picture = first.dim() == 4 and first.shape[1] == 3 and first.is_floating_point()
+    return ("input", *said[1:]) if not any(said) and is_picture else said
+
+
+def contents_among(subject: Subject, images: ImageSet) -> ImageSet | None:
+    """What the network is given of a set of examples; None for one that is given latents alone.
+
+    Raises:
+        DataError: it needs what the examples do not have: a label map, attributes.
+    """
+    taken = [name for name in fields_taken(subject) if name]
+    if not taken:
+        return None
+    if taken == ["input"]:
+        return inputs_of(images)
+    # A picture may be its own input: a translation into another domain.
+    needed = [name for name in taken if name != "input"]
+    require_fields(images, needed, what=f"'{subject.name}'")
+    return images
 
 
 def write_outputs(
@@ -98,9 +122,10 @@ def make_outputs(
         MeasurementError: outputs that are no pictures or not finite.
         DataError: an image-to-image network without contents.
     """
-    if takes_images(subject) and contents is None:
+    fields = fields_taken(subject)
+    if any(fields) and contents is None:
         raise DataError(
-            f"'{subject.name}' turns images into images, and has none to turn",
+            f"'{subject.name}' is given {' and '.join(filter(None, fields))}, and there is none",
             fix="declare the suite's data, or 'contents' of the quality measure",
         )
     signed = pixel_range(subject, options) == "signed"
@@ -110,8 +135,9 @@ def make_outputs(
     try:
         for start in range(0, count, options.batch):
             indices = range(start, min(start + options.batch, count))
+            given = _examples(contents, indices, options, signed=signed)
             inputs = [
-                _input(place, example, indices, options, contents, signed=signed).to(
+                _input(place, example, indices, options, given.get(fields[place])).to(
                     weight.device, weight.dtype if example.is_floating_point() else None
                 )
                 for place, example in enumerate(subject.inputs)
@@ -126,25 +152,34 @@ def make_outputs(
         subject.module.train(was_training)
 
 
+def _examples(
+    contents: ImageSet | None, indices: Sequence[int], options: QualityOptions, *, signed: bool
+) -> dict[str, Tensor]:
+    """Fields of the contents at `indices`, pictures in the network's range."""
+    if contents is None:
+        return {}
+    found = collate([example_of(contents, index, _seed(options, 0, index)) for index in indices])
+    found.setdefault("input", found["image"])
+    if signed:
+        found["input"] = found["input"] * 2 - 1
+    return found
+
+
 def _input(
     place: int,
     example: Tensor,
     indices: Sequence[int],
     options: QualityOptions,
-    contents: ImageSet | None,
-    *,
-    signed: bool,
+    given: Tensor | None,
 ) -> Tensor:
-    if place == 0 and contents is not None:
-        pictures = torch.stack([contents[index] for index in indices]).float().div(255)
-        return pictures * 2 - 1 if signed else pictures
+    if given is not None:
+        return given
     return torch.stack([_drawn(example, place, index, options) for index in indices])
 
 
 def _drawn(example: Tensor, place: int, index: int, options: QualityOptions) -> Tensor:
     """One input without its batch dimension, of the example's kind, from (seed, place, index) alone."""
-    state = np.random.SeedSequence((options.seed, place, index)).generate_state(1, np.uint64)
-    generator = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+    generator = torch.Generator().manual_seed(_seed(options, place, index))
     shape = example.shape[1:]
     if not example.is_floating_point():
         # The example shows which values there are; nothing else here does.
@@ -161,6 +196,11 @@ def _drawn(example: Tensor, place: int, index: int, options: QualityOptions) -> 
             return drawn
         drawn[beyond] = torch.randn(int(beyond.sum()), generator=generator)
     raise OptionError(f"truncation: {options.truncation} keeps next to nothing", expected="0.1 or more")
+
+
+def _seed(options: QualityOptions, place: int, index: int) -> int:
+    state = np.random.SeedSequence((options.seed, place, index)).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
 
 
 def _as_bytes(made: object, name: str, *, count: int, signed: bool) -> Tensor:

@@ -10,6 +10,9 @@ from benchbench.core.measurement import ImageRecord, ResultTable
 from benchbench.report.views.lines import Line
 
 _FIRST = ("train/loss", "validation/loss", "learning_rate")
+# What stands beside an output, and what is made once, at the end: each by its own name.
+_GIVEN = ("content", "input", "reference", "target")
+_ONCE = ("interpolation", "mixing", "walk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,20 @@ class CurvePanel:
 
     @property
     def is_main(self) -> bool:
-        """Whether it is the loss or the learning rate; the others are their parts."""
-        return self.name in _FIRST
+        """Whether it is a score, a loss or the learning rate; the others are their parts."""
+        return _rank(self.name) < _PART
+
+
+_PART = len(_FIRST) + 2
+
+
+def _rank(name: str) -> int:
+    """Scores first, then the losses, the learning rate, the losses of several optimisers, and parts."""
+    if name.startswith("score/"):
+        return 0
+    if name in _FIRST:
+        return 1 + _FIRST.index(name)
+    return len(_FIRST) + 1 if name.endswith("/loss") else _PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +89,7 @@ def curve_panels(lines: Sequence[Line]) -> tuple[CurvePanel, ...]:
                 found.setdefault(curve.name, []).append(
                     CurveLine(line.label, line.colour, result.cell.seed, curve.steps, curve.values)
                 )
-    names = sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    names = sorted(found, key=lambda name: (_rank(name), name))
     return tuple(CurvePanel(name, units[name], tuple(found[name])) for name in names)
 
 
@@ -99,19 +114,23 @@ def picture_grids(tables: Sequence[ResultTable], lines: Sequence[Line]) -> tuple
 
 
 def _pictures(images: Sequence[ImageRecord], index: int, *, folder: str | None) -> Iterable[Picture]:
-    for role in ("content", "reference"):
+    for role in _GIVEN:
         yield from (
             _picture(role, image, folder) for image in images if image.role == role and image.index == index
         )
     styles = [image for image in images if image.role == "style"]
     if styles:
         yield _picture("style", next((image for image in styles if image.index == index), styles[0]), folder)
-    outputs = [image for image in images if image.role == "output" and image.index == index]
+    outputs = [image for image in images if image.role in ("output", "grid") and image.index == index]
     outputs = sorted(outputs, key=lambda image: (image.step is not None, image.step or 0))
     if outputs:
         if len(outputs) > 1:
             yield _picture(_heading("early", outputs[0]), outputs[0], folder)
         yield _picture(_heading("final", outputs[-1]), outputs[-1], folder)
+    for role in _ONCE:
+        yield from (
+            _picture(role, image, folder) for image in images if image.role == role and image.index == index
+        )
 
 
 def _heading(word: str, image: ImageRecord) -> str:
