@@ -11,8 +11,8 @@ from functools import cached_property
 import torch
 
 from benchbench.core.collection import ImageCollection
-from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import DataError
+from benchbench.core.examples import ImageSet
 from benchbench.core.model import canonical_json
 from benchbench.data.conversion import Conversion
 from benchbench.data.prefetch import read_ahead

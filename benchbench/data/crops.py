@@ -46,6 +46,7 @@ def cut_photo(
     sides: Mapping[SplitName, int],
     rng: random.Random,
     across: Literal["longer", "rows"] = "longer",
+    held_out: float = 0.0,
 ) -> list[Region]:
     """Disjoint regions of one photograph.
 
@@ -59,6 +60,7 @@ def cut_photo(
         rng: decides the end of the strip, the order in it and the split where only one fits.
         across: `rows` cuts along the height, whatever the shape: two views of one scene whose rows
             correspond are then cut through the same rows.
+        held_out: the strip is at least this part of the photograph, if that leaves room for training.
     """
     height, width = shape
     rows = across == "rows" or height > width
@@ -69,6 +71,8 @@ def cut_photo(
     fitting = [split for split in held if sides[split] <= min(length, breadth)]  # type: ignore[index]
     strip = max((sides[split] for split in fitting), default=0)  # type: ignore[index]
     train = sides.get("train")
+    if strip:
+        strip = max(strip, min(round(held_out * length), length - (train or 0)))
     if train is not None and length - strip < train:
         if min(length, breadth) < train and not fitting:
             return []

@@ -1,55 +1,72 @@
-"""A folder of images, COCO and the like: recursive, checked before anything is trained."""
+"""A folder of images, COCO and the like: recursive, checked before anything is trained (image).
+
+Together (`layout: together`), every file below the folder counts and the splits are drawn. Laid out in splits
+(`layout: split`), as AFHQ is, `below` names a folder in each of them:
+
+    <path>/train/dog/1.jpg ...      <path>/val/dog/1.jpg ...      [<path>/test/dog/1.jpg ...]
+
+Where only one of val/ and test/ is there, it is the test split, and validation images are held out of the
+training ones, if any are asked for.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from benchbench.core.contracts import Source, Splits
 from benchbench.core.errors import DataError
-from benchbench.core.model import Options, canonical_json
-from benchbench.data.images import centre_crop, decode_image, resize_shorter, to_tensor
+from benchbench.core.examples import Batch, ImageSet, Source, Splits
+from benchbench.core.model import canonical_json
+from benchbench.data.images import decode_image, to_tensor
+from benchbench.data.kept import Kept
+from benchbench.data.pictures import PictureFile, PictureSet, look_at, read_bytes
+from benchbench.data.splitting import Origin, SplitOptions, divide, split_folders
+from benchbench.data.view import Extent, Filter, View
 
-Amount = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, le=1)]
 
-
-class FolderOptions(Options):
+class FolderOptions(SplitOptions):
     """Options of an image folder.
 
     Attributes:
         path: the folder; every file below it counts but hidden ones.
+        layout: `split` where the folder has train/ and val/ or test/ in it; `together` draws the splits.
+        below: with `layout: split`, the folder in each of them that counts: AFHQ's dog.
         size: side of the squares that images become, pixels.
-        how: `resize_crop` makes the shorter side `size` (Pillow's antialiased bicubic) and cuts the
-            middle out; `random_crop` cuts a square at a place that is fixed for each training image
-            by the cell's seed, and the middle of the others.
-        train, validation, test: how many images: a number, or a fraction of all (with a point, 0.9).
-        fraction: how much of the training images is kept.
-        subset_seed: which ones.
-        split_seed: which images are training, validation and test.
+        how: `resize_crop` makes the shorter side `size` and cuts the middle out; `resize` makes both sides
+            `size` and the ratio what it may (FastGAN); `random_crop` cuts a square at a place that is fixed
+            for each training image by the cell's seed, and makes the others as `resize_crop` does.
+        filter: of Pillow, antialiased.
+        flip: half of the training examples, by draw, are turned over left to right.
+        memory_gib: so much memory holds decoded images, GiB; the rest is decoded whenever it is needed.
         on_broken: `skip` leaves out files that are truncated or no image.
         on_small: `resize` enlarges images smaller than `size`.
     """
 
     path: str
+    layout: Literal["together", "split"] = "together"
+    below: str | None = None
     size: Annotated[int, Field(ge=8, le=4096)] = 256
-    how: Literal["resize_crop", "random_crop"] = "resize_crop"
-    train: Amount = 0.9
-    validation: Amount = 0.05
-    test: Amount = 0.05
-    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    subset_seed: int = 0
-    split_seed: int = 0
+    how: Literal["resize_crop", "resize", "random_crop"] = "resize_crop"
+    filter: Filter = "bicubic"
+    flip: bool = False
+    memory_gib: Annotated[float, Field(ge=0, le=1024)] = 1.0
     on_broken: Literal["error", "skip"] = "error"
     on_small: Literal["error", "resize"] = "error"
+
+    @model_validator(mode="after")
+    def _below_a_split(self) -> Self:
+        if self.below is not None and self.layout == "together":
+            raise ValueError(f"below: {self.below} is a folder in each split; expected layout: split with it")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +80,48 @@ class Inspected:
     broken: str | None = None
 
 
-@dataclass(slots=True)
 class FolderSet:
-    """Images of one split, read when asked for; `[i]` is uint8 [3, size, size]."""
+    """Images of one split; `[i]` is uint8 [3, size, size].
 
-    paths: Sequence[Path]
-    root: Path
-    size: int
-    crop_seed: int | None
-    names: Sequence[str] = field(init=False)
+    Args:
+        pictures: the files, and how they are shown.
+        crop_seed: cuts squares at random places, fixed by it and the name; None: as `pictures` shows them.
+    """
 
-    def __post_init__(self) -> None:
-        self.names = tuple(path.relative_to(self.root).as_posix() for path in self.paths)
+    fields: tuple[str, ...] = ("image",)
+
+    def __init__(self, pictures: PictureSet, crop_seed: int | None) -> None:
+        self._pictures, self._crop_seed = pictures, crop_seed
+        self.inputs: ImageSet | None = None
+        self.names: Sequence[str] = pictures.names
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self._pictures)
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        path = self.paths[index]
-        image = _read(path)
-        if self.crop_seed is None or min(image.shape[-2:]) < self.size:
-            return centre_crop(resize_shorter(image, self.size), self.size).contiguous()
-        rng = random.Random(f"{self.crop_seed}/{self.names[index]}")
-        top, left = (rng.randint(0, side - self.size) for side in image.shape[-2:])
-        return image[:, top : top + self.size, left : left + self.size].contiguous()
+        if self._crop_seed is None:
+            return self._pictures[index]
+        key = (self._pictures.files[index].path, "fixed")
+        return self._pictures.kept.take(
+            key, lambda: self._cut(index, f"{self._crop_seed}/{self.names[index]}")
+        )
 
+    def example(self, index: int, draw: int) -> Batch:
+        """The field image; see ExampleSet."""
+        seed = f"{draw}/{index}/view"
+        if self._crop_seed is None:
+            return {"image": self._pictures.draw(index, seed)}
+        is_flipped = self._pictures.view.flip and random.Random(seed).random() < 0.5
+        return {"image": self[index].flip(-1) if is_flipped else self[index]}
 
-def _read(path: Path) -> torch.Tensor:
-    try:
-        return to_tensor(decode_image(path.read_bytes(), str(path)))
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror})", fix="the folder changed: run again"
-        ) from None
+    def _cut(self, index: int, seed: str) -> torch.Tensor:
+        path, size = self._pictures.files[index].path, self._pictures.view.size.height
+        image = to_tensor(decode_image(read_bytes(path), str(path)))
+        if min(image.shape[-2:]) < size:
+            return self._pictures[index]
+        rng = random.Random(seed)
+        top, left = (rng.randint(0, side - size) for side in image.shape[-2:])
+        return image[:, top : top + size, left : left + size].contiguous()
 
 
 def open_folder(options: FolderOptions, seed: int) -> Splits:
@@ -111,48 +137,63 @@ def open_folder(options: FolderOptions, seed: int) -> Splits:
             fewer images are there than are asked for.
     """
     root = Path(options.path).expanduser()
-    sound, broken = _sound_files(root, options)
-    digest = hashlib.sha256(
-        canonical_json([options.model_dump(mode="json", exclude={"path"}), seed]).encode()
+    extent = Extent(options.size, options.size)
+    is_fixed = options.how == "random_crop"
+    how: Literal["resize", "resize_crop"] = "resize" if options.how == "resize" else "resize_crop"
+    view, kept = (
+        View(extent, extent, how, None, options.filter, options.flip),
+        Kept(int(options.memory_gib * 2**30)),
     )
-    for each in sound:
+    found: dict[Origin, list[Inspected]] = {}
+    broken: list[Inspected] = []
+    for origin, folder in _places(root, options).items():
+        # Crops that are fixed by the seed are made of training images alone, once it is known which they are.
+        found[origin], left_out = _sound_files(folder, options, None if is_fixed else (view, kept))
+        broken += left_out
+    excluded = {"path", "memory_gib"}
+    digest = hashlib.sha256(
+        canonical_json([options.model_dump(mode="json", exclude=excluded), seed if is_fixed else 0]).encode()
+    )
+    for each in (each for files in found.values() for each in files):
         digest.update(f"{each.path.relative_to(root).as_posix()}\0{each.sha256}\n".encode())
-    order = [each.path for each in sound]
-    random.Random(f"{options.split_seed}/split").shuffle(order)
-    wanted = {name: _count(getattr(options, name), len(order)) for name in ("train", "validation", "test")}
-    if sum(wanted.values()) > len(order):
-        raise DataError(
-            f"{root}: {' + '.join(f'{count} {name}' for name, count in wanted.items())} images asked for, "
-            f"{len(order)} are there",
-            expected=f"at most {len(order)} in all",
-            fix="ask for fewer, or for fractions: train: 0.9",
-        )
-    ends = (wanted["train"], wanted["train"] + wanted["validation"], sum(wanted.values()))
-    train = order[: ends[0]]
-    if options.fraction < 1:
-        random.Random(f"{options.subset_seed}/subset").shuffle(train)
-        train = train[: max(1, round(options.fraction * len(train)))]
+    chosen = divide(found, options, where=root)
 
-    def images(paths: list[Path], crop_seed: int | None) -> FolderSet:
-        return FolderSet(sorted(paths), root, options.size, crop_seed)
+    def images(files: Sequence[Inspected], crop_seed: int | None, *, is_training: bool) -> FolderSet:
+        named = [PictureFile(each.path, each.path.relative_to(root).as_posix()) for each in files]
+        return FolderSet(PictureSet(named, view, kept, is_training), crop_seed)
 
     return Splits(
-        train=images(train, seed if options.how == "random_crop" else None),
-        validation=images(order[ends[0] : ends[1]], None),
-        test=images(order[ends[1] : ends[2]], None),
+        train=images(chosen["train"], seed if is_fixed else None, is_training=True),
+        validation=images(chosen["validation"], None, is_training=False),
+        test=images(chosen["test"], None, is_training=False),
         digest=digest.hexdigest()[:16],
         left_out=tuple(f"{each.path}: {each.broken}" for each in broken),
     )
 
 
-def _count(amount: float, total: int) -> int:
-    return amount if isinstance(amount, int) else int(amount * total + 1e-9)
-
-
-def _sound_files(root: Path, options: FolderOptions) -> tuple[list[Inspected], list[Inspected]]:
+def _places(root: Path, options: FolderOptions) -> dict[Origin, Path]:
     if not root.is_dir():
         raise DataError(
             f"no folder {root}", expected="a folder of images", fix="correct data.path in the suite"
+        )
+    if options.layout == "together":
+        return {"all": root}
+    places = split_folders(root)
+    if "train" not in places:
+        raise DataError(
+            f"{root} is not laid out in splits",
+            expected="train/, and val/ or test/, in it",
+            fix="correct data.path, or set layout: together",
+        )
+    return {origin: place / (options.below or "") for origin, place in places.items()}
+
+
+def _sound_files(
+    root: Path, options: FolderOptions, shown: tuple[View, Kept] | None
+) -> tuple[list[Inspected], list[Inspected]]:
+    if not root.is_dir():
+        raise DataError(
+            f"no folder {root}", expected="one in every split", fix="correct data.below in the suite"
         )
     files = sorted(
         path
@@ -164,7 +205,7 @@ def _sound_files(root: Path, options: FolderOptions) -> tuple[list[Inspected], l
             f"{root} is empty", expected="images in it, or in folders below", fix="correct data.path"
         )
     with ThreadPoolExecutor(max_workers=4) as pool:
-        inspected = list(pool.map(_inspect, files))
+        inspected = list(pool.map(_inspect, files, itertools.repeat(shown)))
     broken = [each for each in inspected if each.broken]
     if broken and options.on_broken == "error":
         raise DataError(
@@ -187,23 +228,14 @@ def _sound_files(root: Path, options: FolderOptions) -> tuple[list[Inspected], l
     return sound, broken
 
 
-def _inspect(path: Path) -> Inspected:
-    status = path.stat()
-    return _inspect_content(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=100_000)
-def _inspect_content(path: Path, size: int, mtime_ns: int) -> Inspected:
+def _inspect(path: Path, shown: tuple[View, Kept] | None) -> Inspected:
+    uses = [] if shown is None else [(PictureSet([PictureFile(path, path.name)], *shown), 0)]
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        return Inspected(path, "", broken=f"cannot be read ({error.strerror})")
-    sha256 = hashlib.sha256(content).hexdigest()
-    try:
-        picture = decode_image(content, str(path))
+        # What is too small is told of all files at once, below.
+        seen = look_at(path, uses, "resize")
     except DataError as error:
-        return Inspected(path, sha256, broken=error.problem.removeprefix(f"{path}: "))
-    return Inspected(path, sha256, picture.width, picture.height)
+        return Inspected(path, "", broken=error.problem.removeprefix(f"{path}: "))
+    return Inspected(path, seen.sha256, *seen.size)
 
 
-source = Source(options=FolderOptions, open=open_folder)
+source = Source(options=FolderOptions, open=open_folder, fields=("image",))

@@ -83,7 +83,8 @@ def decode_image(content: bytes, name: str) -> Image.Image:
 
 def to_tensor(picture: Image.Image) -> torch.Tensor:
     """An RGB picture as uint8 [3, H, W]."""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
+    # A copy by numpy: torch would start threads for it, beside those of a training.
+    return torch.from_numpy(np.array(np.asarray(picture).transpose(2, 0, 1), order="C"))
 
 
 def to_picture(image: torch.Tensor) -> Image.Image:

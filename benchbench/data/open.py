@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchbench.core.collection import ImageCollection
-from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import DataError
+from benchbench.core.examples import ImageSet
 from benchbench.data.arrays import ArrayImages, open_npy, open_npz
 from benchbench.data.collection import ImageSequence, limited
 from benchbench.data.conversion import Conversion

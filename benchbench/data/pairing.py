@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import DataError
+from benchbench.core.examples import ImageSet
 
 
 def pair_up(first: ImageSet, second: ImageSet) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The real photographs inside the scikit-image wheel, cut into crops that share no pixel."""
+"""The real photographs inside the scikit-image wheel, cut into crops that share no pixel (image)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from benchbench.core.contracts import Source, Splits
 from benchbench.core.errors import DataError
+from benchbench.core.examples import Source, Splits
 from benchbench.core.model import Options, canonical_json
 from benchbench.data.crops import (
     CropSet,
@@ -71,6 +71,23 @@ def open_photos(options: PhotosOptions, seed: int) -> Splits:
         DataError: more crops are asked for than the photographs hold.
         UnknownNameError: a photograph that scikit-image does not ship.
     """
+    crops, digest = cut_crops(options, seed)
+    return Splits(crops["train"], crops["validation"], crops["test"], digest)
+
+
+def cut_crops(
+    options: PhotosOptions, seed: int, *, held_out: float = 0.0
+) -> tuple[dict[SplitName, CropSet], str]:
+    """The crops of each split with the regions that they lie in, and a digest of options and photographs.
+
+    Args:
+        seed: places the training crops.
+        held_out: at least this part of every photograph is for validation and test.
+
+    Raises:
+        DataError: more crops are asked for than the photographs hold.
+        UnknownNameError: a photograph that scikit-image does not ship.
+    """
     wanted: dict[SplitName, tuple[int, int]] = {
         "train": (options.train, options.size),
         "validation": (options.validation, options.validation_size or options.size),
@@ -93,6 +110,7 @@ def open_photos(options: PhotosOptions, seed: int) -> Splits:
             sides=sides,
             rng=random.Random(f"{options.split_seed}/{scene or name}"),
             across="rows" if scene else "longer",
+            held_out=held_out,
         )
         for region in regions:
             pixels[region] = region_pixels(image, region, scale, wanted[region.split][1])
@@ -118,7 +136,12 @@ def open_photos(options: PhotosOptions, seed: int) -> Splits:
             )
         return CropSet(crops, pixels)
 
-    return Splits(crops_of("train"), crops_of("validation"), crops_of("test"), digest.hexdigest()[:16])
+    return {split: crops_of(split) for split in wanted}, digest.hexdigest()[:16]
 
 
-source = Source(options=PhotosOptions, open=open_photos)
+def scene_of(photo: str) -> str:
+    """What a photograph shows: two views of one scene are one."""
+    return _SCENES.get(photo, photo)
+
+
+source = Source(options=PhotosOptions, open=open_photos, fields=("image",))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from benchbench.core.contracts import ImageSet
+from benchbench.core.examples import ImageSet
 
 ReadT = TypeVar("ReadT")
 

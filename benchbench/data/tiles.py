@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import torch
 
-from benchbench.core.contracts import ImageSet
 from benchbench.core.errors import DataError
+from benchbench.core.examples import ImageSet
 
 
 class Tiles:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,78 @@ def test_a_copy_counts_twice_and_content_is_in_the_digest(folder):
 def test_a_fraction_over_one_is_refused(folder):
     with pytest.raises(OptionError):
         options(folder, train=1.5)
+
+
+@pytest.fixture
+def afhq(tmp_path: Path) -> Path:
+    for split, count in (("train", 6), ("val", 3)):
+        for animal in ("cat", "dog"):
+            for index in range(count):
+                write(tmp_path / split / animal / f"{index}.jpg", seed=index)
+    return tmp_path
+
+
+def of_afhq(path: Path, **changes: object) -> FolderOptions:
+    given = {"path": str(path), "size": 32, "layout": "split", "below": "dog", **changes}
+    return parse_options("data source", "folder", FolderOptions, given)
+
+
+def test_afhqs_layout(afhq):
+    splits = open_folder(of_afhq(afhq), 0)
+    assert [*splits.train.names] == [f"train/dog/{index}.jpg" for index in range(6)]
+    assert [*splits.test.names] == [f"val/dog/{index}.jpg" for index in range(3)]
+    assert len(splits.validation) == 0
+    assert len(open_folder(of_afhq(afhq, validation=0.5), 0).train) == 3
+    assert len(open_folder(of_afhq(afhq, fraction=0.5), 0).train) == 3
+    assert len(open_folder(of_afhq(afhq, below=None), 0).test) == 6
+
+
+def test_a_layout_that_is_not_there(afhq, folder):
+    with pytest.raises(DataError, match="not laid out in splits"):
+        open_folder(of_afhq(folder / "deep"), 0)
+    with pytest.raises(DataError, match=r"no folder .*train/wolf"):
+        open_folder(of_afhq(afhq, below="wolf"), 0)
+    with pytest.raises(OptionError, match="layout: split"):
+        options(folder, below="dog")
+
+
+def test_half_of_the_training_examples_are_turned_over_when_asked(folder):
+    plain, turned = (open_folder(options(folder, flip=flip), 0) for flip in (False, True))
+    assert all(plain.train.example(1, draw)["image"].equal(plain.train[1]) for draw in range(8))
+    shown = [turned.train.example(1, draw)["image"] for draw in range(40)]
+    assert {each.equal(turned.train[1]) for each in shown} == {True, False}
+    assert all(each.equal(turned.train[1]) or each.equal(turned.train[1].flip(-1)) for each in shown)
+    assert turned.test.example(0, 1)["image"].equal(turned.test[0])
+
+
+def test_resize_makes_both_sides_the_size(folder):
+    image = open_folder(options(folder, how="resize"), 0).train[0]
+    assert image.shape == (3, 32, 32)
+    assert not image.equal(open_folder(options(folder), 0).train[0])
+
+
+def test_what_is_kept_in_memory_changes_nothing(folder):
+    for how in ("resize_crop", "random_crop"):
+        kept, read = (
+            open_folder(options(folder, how=how, flip=True, memory_gib=memory), 0) for memory in (1.0, 0.0)
+        )
+        assert kept.digest == read.digest
+        for _ in range(2):
+            assert all(
+                kept.train.example(i, 5)["image"].equal(read.train.example(i, 5)["image"]) for i in range(6)
+            )
+
+
+def test_decoded_images_are_not_read_again(folder):
+    splits = open_folder(options(folder), 0)
+    before = splits.train[0].clone()
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    assert splits.train[0].equal(before)
+
+
+def test_examples_are_the_same_in_another_process(folder):
+    train = open_folder(options(folder, flip=True), 0).train
+    again = pickle.loads(pickle.dumps(train))
+    first, copied = train.example(1, 2), again.example(1, 2)
+    assert all(first[name].equal(copied[name]) for name in train.fields)

@@ -125,3 +125,18 @@ def test_every_listed_photograph_ships_with_scikit_image(name):
 
 def test_the_entry_point_is_a_source():
     assert source.open(small(), 0).digest == open_photos(small(), 0).digest
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (300, 451), (100, 99)])
+def test_a_wider_strip_may_be_held_out(shape):
+    sides = {"train": 64, "validation": 32, "test": 32}
+    for seed in range(8):
+        regions = cut_photo("x", shape, sides=sides, rng=random.Random(seed), held_out=0.4)
+        train = next(region for region in regions if region.split == "train")
+        held = [region for region in regions if region is not train]
+        longer = max(shape)
+        across = 2 if shape[0] > shape[1] else 3
+        assert held[0].box[across] == min(round(0.4 * longer), longer - 64)
+        assert train.box[across] == longer - held[0].box[across]
+        for a, b in itertools.combinations(regions, 2):
+            assert not overlap(a.box, b.box)
