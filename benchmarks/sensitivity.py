@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from benchbench.core.contracts import ImageSet
+from benchbench.core.examples import ImageSet
 from benchbench.core.features import Extractor, FeatureContext
 from benchbench.core.model import JsonValue
 from benchbench.data.images import PHOTOS, photo_path, read_image, to_picture, to_tensor

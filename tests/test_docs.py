@@ -14,7 +14,7 @@ import yaml
 from benchbench.cli.parser import parse_arguments
 from benchbench.core.expand import expand
 from benchbench.core.model import parse_options
-from benchbench.core.registry import ARCHITECTURES, MEASURES, REPLACEMENTS, SOURCES
+from benchbench.core.registry import ARCHITECTURES, MEASURES, RECIPES, REPLACEMENTS, SOURCES
 from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec, MeasureSpec, Variant
 from benchbench.core.suite_file import load_suite, load_suites
 
@@ -152,6 +152,39 @@ def test_the_latency_options_are_told_with_their_defaults() -> None:
         default = field.default[0] if isinstance(field.default, tuple) else field.default
         if default is not None:
             assert told[name].strip().strip("`") == str(default)
+
+
+def test_the_recipes_and_the_loops_options_are_told_with_their_defaults() -> None:
+    from benchbench.training.gan_options import PRESETS
+    from benchbench.training.options import LoopOptions
+
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    first, presets, told = (
+        {name: rest for names, rest in rows for name in re.findall(r"`(\w+)`", names)}
+        for rows in (
+            re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*) \|$", part, flags=re.MULTILINE)
+            for part in re.split(
+                r"^\| `gan`, `preset:` .*$|^## The loop's options$", page, flags=re.MULTILINE
+            )
+        )
+    )
+    assert set(first) == set(RECIPES)
+    for name in RECIPES:
+        recipe, default = RECIPES.load(name), first[name].split(" | ")[1]
+        assert all(f"`{field}`" in first[name].split(" | ")[2] for field in recipe.fields), name
+        batch = recipe.options.model_fields["batch"].default
+        assert name == "gan" or f"batch {batch}" in default, name
+    assert set(presets) == set(PRESETS)
+    for name, values in PRESETS.items():
+        cells = re.split(r"\s*\|\s*", presets[name])
+        rate, betas = cells[2].split(", ")
+        assert float(rate) == values["lr"]
+        assert [float(each) for each in betas.split(" and ")] == [values["beta_1"], values["beta_2"]]
+        assert (cells[1], int(cells[3])) == (f"`{values['loss']}`", values["batch"])
+    assert set(LoopOptions.model_fields) <= set(told)
+    for name in ("samples", "device", "devices", "precision", "memory_format"):
+        default = str(LoopOptions.model_fields[name].default)
+        assert told[name].split(" | ")[0].split(";")[0].strip("`") == default, name
 
 
 def test_the_recipes_of_contributing_are_under_ten_lines() -> None:
