@@ -31,7 +31,7 @@ from benchbench.core.suite import (
 )
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-_OF_TRAINING = ("training_time", "peak_resident", "peak_allocated", "peak_reserved")
+_OF_TRAINING = ("training_time", "training_10k_steps", "peak_resident", "peak_allocated", "peak_reserved")
 _PLACEHOLDERS = ("cell", "variant", "seed")
 
 

@@ -53,6 +53,7 @@ _TITLES = {
     "ssim": "SSIM",
     "miou": "mIoU",
     "peak_resident": "peak memory",
+    "training_10k_steps": "10,000 training steps",
     "train/loss": "training loss",
     "validation/loss": "validation loss",
     "learning_rate": "learning rate",
