@@ -133,7 +133,14 @@ def run_once(module: nn.Module, inputs: Sequence[InputSpec]) -> None:
     """
     with state_restored(module), torch.no_grad():
         module.eval()
-        if holds_plain_tensors(module) or not _runs_on_meta(module, inputs):
+        if holds_plain_tensors(module):
+            _run_for_real(module, inputs)
+            return
+        try:
+            given = example_inputs(inputs, device="meta")
+            run_on_meta(module, *given, places=[spec.place for spec in inputs])
+        except Exception:
+            # Either the shapes do not fit or meta cannot run it: a real run tells which, and why.
             _run_for_real(module, inputs)
 
 
@@ -148,15 +155,6 @@ def _settle_lazy_layers(module: nn.Module, inputs: Sequence[InputSpec]) -> None:
         module.eval()(*args, **kwargs)
     for part, mode in modes:
         part.training = mode
-
-
-def _runs_on_meta(module: nn.Module, inputs: Sequence[InputSpec]) -> bool:
-    try:
-        run_on_meta(module, *example_inputs(inputs, device="meta"), places=[spec.place for spec in inputs])
-    except Exception:
-        # Either the shapes do not fit or meta cannot run it: a real run tells which, and why.
-        return False
-    return True
 
 
 def _run_for_real(module: nn.Module, inputs: Sequence[InputSpec]) -> None:

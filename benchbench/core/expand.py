@@ -16,20 +16,11 @@ from benchbench.core.errors import (
 )
 from benchbench.core.model import JsonValue, canonical_json, dump_declared
 from benchbench.core.overrides import set_value
-from benchbench.core.resolve import (
-    check_architecture,
-    check_data,
-    check_known,
-    check_replace,
-    check_train,
-    data_of,
-    networks_of,
-    told_at,
-    train_of,
-    validated,
-)
+from benchbench.core.resolve import check_architecture, check_data, check_replace, check_train
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import ArchitectureSpec, Suite, Variant
+from benchbench.core.validation import check_known, told_at, validated
+from benchbench.core.variant_changes import data_of, networks_of, train_of
 
 _SWEPT_PARTS = ("architecture", "discriminator", "variant", "data", "train")
 _VARIANT_PARTS = ("architecture", "discriminator", "replace", "data", "train")

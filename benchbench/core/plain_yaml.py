@@ -29,4 +29,8 @@ def read_plain(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is not YAML, or asks for an object.
     """
-    return yaml.load(text, Loader=PlainLoader)  # noqa: S506  # a subclass of SafeLoader
+    loader = PlainLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()

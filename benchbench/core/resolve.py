@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
+from collections.abc import Mapping
 
 from benchbench.core import registry
-from benchbench.core.errors import BenchbenchError, OptionError, SuiteError, unknown_name
-from benchbench.core.model import (
-    JsonValue,
-    Options,
-    canonical_json,
-    dump_declared,
-    explain_validation,
-    parse_options,
-)
+from benchbench.core.errors import SuiteError, unknown_name
+from benchbench.core.model import JsonValue, canonical_json, dump_declared
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import (
     EVERYWHERE,
@@ -29,8 +18,9 @@ from benchbench.core.suite import (
     TrainSpec,
     Variant,
 )
+from benchbench.core.validation import check_known, check_options, told_at
+from benchbench.core.variant_changes import data_of, networks_of, train_of
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
 _OF_TRAINING = ("training_time", "training_10k_steps", "peak_resident", "peak_allocated", "peak_reserved")
 _PLACEHOLDERS = ("cell", "variant", "seed")
 
@@ -76,90 +66,13 @@ def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
     _check_measures(suite, where)
 
 
-def networks_of(
-    architecture: ArchitectureSpec,
-    discriminator: ArchitectureSpec | None,
-    variant: Variant,
-    sources: SourceMap,
-    place: Place,
-) -> dict[str, ArchitectureSpec]:
-    """The suite's networks with a variant's changes, by `generator` and, where there is one, `discriminator`.
-
-    Raises:
-        SuiteError: together they are no architecture.
-    """
-    found = {
-        "generator": _changed(architecture, variant.architecture, sources, (*place, "architecture")),
-        "discriminator": _changed(
-            discriminator, variant.discriminator or {}, sources, (*place, "discriminator")
-        ),
-    }
-    return {network: spec for network, spec in found.items() if spec is not None}
-
-
-def _changed(
-    spec: ArchitectureSpec | None, changes: Mapping[str, JsonValue], sources: SourceMap, place: Place
-) -> ArchitectureSpec | None:
-    """Other options, or another architecture altogether where the changes name one."""
-    if not changes:
-        return spec
-    if spec is None or "name" in changes or "import" in changes:
-        return validated(ArchitectureSpec, changes, sources, place)
-    base = dump_declared(spec)
-    changed: dict[str, JsonValue] = {**base, **changes}
-    arguments = changes.get("kwargs")
-    if isinstance(arguments, dict):
-        changed["kwargs"] = {**base.get("kwargs", {}), **arguments}
-    return validated(ArchitectureSpec, changed, sources, place)
-
-
-def data_of(
-    base: Mapping[str, JsonValue] | None, variant: Variant, sources: SourceMap, place: Place
-) -> DataSpec | None:
-    """The suite's data with a variant's changes; others altogether where those name a source.
-
-    Raises:
-        SuiteError: together they are no data.
-    """
-    changes = variant.data or {}
-    whole = changes if "source" in changes else {**(base or {}), **changes}
-    return validated(DataSpec, whole, sources, (*place, "data") if changes else place) if whole else None
-
-
-def train_of(
-    base: Mapping[str, JsonValue] | None, variant: Variant, sources: SourceMap, place: Place
-) -> TrainSpec | None:
-    """The suite's training with a variant's changes; another one where those name a recipe or a checkpoint.
-
-    Raises:
-        SuiteError: together they are no training.
-    """
-    changes = variant.train or {}
-    whole = changes if {"recipe", "load"} & set(changes) else {**(base or {}), **changes}
-    return validated(TrainSpec, whole, sources, (*place, "train") if changes else place) if whole else None
-
-
-def validated(model: type[ModelT], raw: Mapping[str, JsonValue], sources: SourceMap, place: Place) -> ModelT:
-    """A part of a suite from plain values, with its faults told at their place.
-
-    Raises:
-        SuiteError: an unknown key, a missing one or a value of the wrong kind.
-    """
-    try:
-        return model.model_validate(raw, by_alias=True, by_name=False)
-    except ValidationError as error:
-        below, problem, expected, fix = explain_validation(error, model)
-        where = sources.at((*place, *below))
-        raise SuiteError(problem, expected=expected, fix=fix, where=where) from None
-
-
 def check_architecture(spec: ArchitectureSpec, sources: SourceMap, place: Place) -> None:
     """Check a registered architecture's name and options."""
     if spec.name is None:
         return
     with told_at(sources, (*place, "name")):
         architecture = registry.ARCHITECTURES.load(spec.name)
-    _check_options("architecture", spec.name, architecture.options, spec.options, sources, place)
+    check_options("architecture", spec.name, architecture.options, spec.options, sources, place)
 
 
 def check_replace(
@@ -185,7 +98,7 @@ def check_replace(
     chosen = spec.replacement
     with told_at(sources, (*place, "with", "name")):
         replacement = registry.REPLACEMENTS.load(chosen.name)
-    _check_options("replacement", chosen.name, replacement.options, chosen.options, sources, (*place, "with"))
+    check_options("replacement", chosen.name, replacement.options, chosen.options, sources, (*place, "with"))
 
 
 def stages_of(spec: ArchitectureSpec) -> tuple[str, ...] | None:
@@ -199,7 +112,7 @@ def check_data(spec: DataSpec, sources: SourceMap, place: Place) -> None:
     """Check a data source's name and options."""
     with told_at(sources, (*place, "source")):
         source = registry.SOURCES.load(spec.source)
-    _check_options("data source", spec.source, source.options, spec.options, sources, place)
+    check_options("data source", spec.source, source.options, spec.options, sources, place)
 
 
 def _check_own_training(suite: Suite, variant: Variant, sources: SourceMap, place: Place) -> None:
@@ -234,7 +147,7 @@ def check_train(
         return
     with told_at(sources, (*place, "recipe")):
         recipe = registry.RECIPES.load(spec.recipe)
-    _check_options("recipe", spec.recipe, recipe.options, spec.options, sources, place)
+    check_options("recipe", spec.recipe, recipe.options, spec.options, sources, place)
     if data is None and not elsewhere:
         raise SuiteError(
             f"the recipe '{spec.recipe}' has no images to train on",
@@ -242,29 +155,6 @@ def check_train(
             fix=f"add `data: {{source: ...}}`; the sources are {', '.join(registry.SOURCES)}",
             where=sources.at((*place, "recipe")),
         )
-
-
-@contextmanager
-def told_at(sources: SourceMap, place: Place) -> Iterator[None]:
-    """Give every error raised inside the place it is about, unless it has one."""
-    try:
-        yield
-    except BenchbenchError as error:
-        raise error.at(sources.at(place)) from error.__cause__
-
-
-def _check_options(
-    kind: str,
-    name: str,
-    model: type[Options],
-    given: Mapping[str, JsonValue],
-    sources: SourceMap,
-    place: Place,
-) -> None:
-    try:
-        parse_options(kind, name, model, given)
-    except OptionError as error:
-        raise error.at(sources.at((*place, *error.option))) from None
 
 
 def _check_placeholders(path: str, sources: SourceMap, place: Place) -> None:
@@ -301,20 +191,13 @@ def _check_expected(suite: Suite, sources: SourceMap) -> None:
             check_known("measurement", name, known, sources, ("expect", variant, name))
 
 
-def check_known(kind: str, name: str, known: Iterable[str], sources: SourceMap, place: Place) -> None:
-    """Raise UnknownNameError at `place` unless `name` is known."""
-    names = tuple(known)
-    if name not in names:
-        raise unknown_name(kind, name, names, where=sources.at(place))
-
-
 def _check_measures(suite: Suite, sources: SourceMap) -> None:
     seen: dict[tuple[str, str], int] = {}
     for index, spec in enumerate(suite.measure):
         place: Place = ("measure", index)
         with told_at(sources, (*place, spec.name)):
             measure = registry.MEASURES.load(spec.name)
-        _check_options("measure", spec.name, measure.options, spec.options, sources, (*place, spec.name))
+        check_options("measure", spec.name, measure.options, spec.options, sources, (*place, spec.name))
         against = spec.options.get("baseline")
         if isinstance(against, str):
             check_known("variant", against, suite.variants, sources, (*place, spec.name, "baseline"))

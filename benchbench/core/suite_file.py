@@ -13,9 +13,10 @@ from benchbench.core.expand import expand
 from benchbench.core.model import JsonValue
 from benchbench.core.overrides import Document
 from benchbench.core.plain_yaml import PlainLoader, read_plain
-from benchbench.core.resolve import check, validated
+from benchbench.core.resolve import check
 from benchbench.core.source_map import SourceMap, map_lines
 from benchbench.core.suite import Collection, Profile, Suite
+from benchbench.core.validation import validated
 
 
 def load_suite(path: str | Path, *, overrides: Sequence[str] = (), profile: Profile | None = None) -> Suite:

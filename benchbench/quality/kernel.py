@@ -5,9 +5,7 @@ All pairs are summed block by block: nothing of size [N, N] is ever held, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +13,19 @@ from numpy.typing import NDArray
 from benchbench.core.errors import FeatureError
 from benchbench.core.measurement import Interval
 from benchbench.quality.intervals import Groups, Sets, check_sets, grouped_counts, percentile_interval
-from benchbench.quality.rows import FloatArray, Rows, blocks, check_rows, check_same_dimensions
+from benchbench.quality.polynomial_kernel import (
+    Kernel,
+    Products,
+    checked_kernel,
+    finite,
+    has_lost,
+    leave_out_pairs,
+    tiles,
+    upper_tiles,
+)
+from benchbench.quality.rows import FloatArray, Rows
 
-TALL, WIDE, STRIP = 1024, 4096, 32
-"""Rows and columns of a tile: large enough for fast products, at most 32 MiB in float64; and rows at once."""
-
-LOSS = 1e-6
-"""Of the mean kernel value: the distance below which float32 products are not enough."""
-
-Products = NDArray[np.floating[Any]]
 Counts = NDArray[np.uint16]
-Part = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +51,6 @@ class KernelEstimate:
 
     value: float
     interval: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class _Kernel:
-    """k(x, y) = (gamma x.y + coefficient)^degree, in products of one precision."""
-
-    degree: int
-    gamma: float
-    coefficient: float
-    dtype: type[np.float32 | np.float64]
-
-    def rows(self, features: Rows, start: int, stop: int) -> Products:
-        """Rows `start` to `stop` in the precision of the products."""
-        return np.asarray(features[start:stop], dtype=self.dtype)
-
-    def values(self, left: Products, right: Products) -> Products:
-        """Rows [n, D] and [m, D] -> kernel values [n, m]."""
-        products = left @ right.T  # half the work where both are one array
-        # In strips that stay in a processor's cache: pass after pass over the whole takes twice as long.
-        for start, stop in blocks(len(products), STRIP):
-            powers = products[start:stop]
-            powers *= self.dtype(self.gamma)
-            powers += self.dtype(self.coefficient)
-            base = powers.copy()
-            for _ in range(self.degree - 1):
-                powers *= base
-        return products
 
 
 def kernel_distance(
@@ -112,10 +85,10 @@ def kernel_distance(
 
     Source: Gretton et al. 2012, eq. 3, and eq. 4 for pairs; Bińkowski et al. 2018 (this kernel).
     """
-    n, m, kernel = _checked(x, y, degree, gamma, coefficient)
+    n, m, kernel = checked_kernel(x, y, degree, gamma, coefficient)
     check_sets((n, m), sets)
     value, scale = _exact(x, y, kernel, sets)
-    if _has_lost(value, scale, kernel):
+    if has_lost(value, scale, kernel):
         value, _ = _exact(x, y, replace(kernel, dtype=np.float64), sets)
     return value
 
@@ -150,7 +123,7 @@ def kernel_distance_subsets(
     Source: Bińkowski et al. 2018, section 4; the formula of clean-fid 0.1.35 `kernel_distance` (agrees to
     1e-5 absolute, clean-fid's float32: tests/quality/test_kernel.py).
     """
-    n, m, kernel = _checked(x, y, degree, gamma, coefficient)
+    n, m, kernel = checked_kernel(x, y, degree, gamma, coefficient)
     count = min(n, m, size)
     if subsets < 1 or count < 2:
         raise FeatureError(
@@ -201,19 +174,19 @@ def kernel_interval(
 
     Source: Efron and Tibshirani 1993, chapter 13; Arcones and Giné 1992 (the bootstrap of U-statistics).
     """
-    n, m, kernel = _checked(x, y, degree, gamma, coefficient, least=3)
+    n, m, kernel = checked_kernel(x, y, degree, gamma, coefficient, least=3)
     check_sets((n, m), sets)
     random = np.random.default_rng(seed)
     first = grouped_counts(n, resamples, random, groups[0])
     second = first if sets == "paired" else grouped_counts(m, resamples, random, groups[1])
     value, scale, values = _resampled(x, y, kernel, (first, second), sets)
-    if _has_lost(value, scale, kernel):
+    if has_lost(value, scale, kernel):
         value, _, values = _resampled(x, y, replace(kernel, dtype=np.float64), (first, second), sets)
     return KernelEstimate(value, percentile_interval(values, level=level))
 
 
 def _resampled(
-    x: Rows, y: Rows, kernel: _Kernel, counts: tuple[Counts, Counts], sets: Sets
+    x: Rows, y: Rows, kernel: Kernel, counts: tuple[Counts, Counts], sets: Sets
 ) -> tuple[float, float, FloatArray]:
     """Value, mean kernel value, and the value of every resample."""
     (n, m), (first, second) = (int(x.shape[0]), int(y.shape[0])), counts
@@ -221,7 +194,7 @@ def _resampled(
     value, values = 0.0, np.zeros(resamples)
     for rows, count, weights in ((x, n, first), (y, m, second)):
         total, totals = 0.0, np.zeros(resamples)
-        for i, j, tile in _upper_tiles(rows, count, kernel):
+        for i, j, tile in upper_tiles(rows, count, kernel):
             if i == j:
                 np.fill_diagonal(tile, 0.0)
             times = 1 if i == j else 2
@@ -232,9 +205,9 @@ def _resampled(
         values += totals / (np.square(drawn) - np.square(weights, dtype=np.float64).sum(axis=0))
     scale = value / 2
     between, betweens = 0.0, np.zeros(resamples)
-    for i, j, tile in _tiles(x, y, kernel):
+    for i, j, tile in tiles(x, y, kernel):
         if sets == "paired":
-            _leave_out_pairs(i, j, tile)
+            leave_out_pairs(i, j, tile)
         between += float(tile.sum(dtype=np.float64))
         betweens += _weighted(first[slice(*i)], tile, second[slice(*j)])
     if sets == "paired":
@@ -245,78 +218,26 @@ def _resampled(
         # Images of a group are drawn together, so that a resample need not have N of them.
         values -= 2 * betweens / (first.sum(axis=0, dtype=np.float64) * second.sum(axis=0, dtype=np.float64))
         value -= 2 * between / (n * m)
-    return _finite(value), scale, values
+    return finite(value), scale, values
 
 
-def _has_lost(value: float, scale: float, kernel: _Kernel) -> bool:
-    """Whether float32 products leave too few digits of a difference."""
-    return kernel.dtype is np.float32 and abs(value) < LOSS * scale
-
-
-def _checked(
-    x: Rows, y: Rows, degree: int, gamma: float | None, coefficient: float, *, least: int = 2
-) -> tuple[int, int, _Kernel]:
-    n, dimensions = check_rows(x, what="first features", least=least)
-    m, others = check_rows(y, what="second features", least=least)
-    check_same_dimensions(dimensions, others)
-    if degree < 1:
-        raise FeatureError(f"a polynomial kernel of degree {degree}", expected="at least 1")
-    single = all(np.asarray(rows[:1]).dtype == np.float32 for rows in (x, y))
-    dtype = np.float32 if single else np.float64
-    return n, m, _Kernel(degree, 1 / dimensions if gamma is None else gamma, coefficient, dtype)
-
-
-def _exact(x: Rows, y: Rows, kernel: _Kernel, sets: Sets = "independent") -> tuple[float, float]:
+def _exact(x: Rows, y: Rows, kernel: Kernel, sets: Sets = "independent") -> tuple[float, float]:
     """Value, and the mean kernel value within the sets, of which it is a difference."""
     n, m = int(x.shape[0]), int(y.shape[0])
     value = 0.0
     for rows, count in ((x, n), (y, m)):
         within = 0.0
-        for i, j, tile in _upper_tiles(rows, count, kernel):
+        for i, j, tile in upper_tiles(rows, count, kernel):
             if i == j:
                 np.fill_diagonal(tile, 0.0)
             within += (1 if i == j else 2) * float(tile.sum(dtype=np.float64))
         value += within / (count * (count - 1))
     scale, between = value / 2, 0.0
-    for i, j, tile in _tiles(x, y, kernel):
+    for i, j, tile in tiles(x, y, kernel):
         if sets == "paired":
-            _leave_out_pairs(i, j, tile)
+            leave_out_pairs(i, j, tile)
         between += float(tile.sum(dtype=np.float64))
-    return _finite(value - 2 * between / (n * (m - 1 if sets == "paired" else m))), scale
-
-
-def _leave_out_pairs(rows: Part, columns: Part, tile: Products) -> None:
-    """Zero at (k, k) of the whole matrix, of which `tile` is a part."""
-    both = np.arange(max(rows[0], columns[0]), min(rows[1], columns[1]))
-    tile[both - rows[0], both - columns[0]] = 0.0
-
-
-def _finite(value: float) -> float:
-    if not np.isfinite(value):
-        raise FeatureError(
-            "the kernel of these features is too large for their precision",
-            expected="gamma x.y + coefficient whose power can be held",
-            fix="pass them as float64, or a smaller gamma",
-        )
-    return value
-
-
-def _tiles(x: Rows, y: Rows, kernel: _Kernel) -> Iterator[tuple[Part, Part, Products]]:
-    """Kernel values of all pairs, tile by tile, with their rows and columns."""
-    for i in blocks(int(x.shape[0]), TALL):
-        left = kernel.rows(x, *i)
-        for j in blocks(int(y.shape[0]), WIDE):
-            yield i, j, kernel.values(left, kernel.rows(y, *j))
-
-
-def _upper_tiles(rows: Rows, n: int, kernel: _Kernel) -> Iterator[tuple[Part, Part, Products]]:
-    """Kernel values of one set's pairs on the diagonal (i == j) and right of it."""
-    for i in blocks(n, TALL):
-        left = kernel.rows(rows, *i)
-        yield i, i, kernel.values(left, left)
-        for start, stop in blocks(n - i[1], WIDE):
-            j = i[1] + start, i[1] + stop
-            yield i, j, kernel.values(left, kernel.rows(rows, *j))
+    return finite(value - 2 * between / (n * (m - 1 if sets == "paired" else m))), scale
 
 
 def _weighted(left: NDArray[np.uint16], tile: Products, right: NDArray[np.uint16]) -> FloatArray:

@@ -12,10 +12,12 @@ from benchbench.core.errors import ArchitectureError, OptionError, unknown_name
 from benchbench.core.expand import expand
 from benchbench.core.model import JsonValue, explain_validation
 from benchbench.core.registry import ARCHITECTURES
-from benchbench.core.resolve import check_architecture, check_replace, networks_of, validated
+from benchbench.core.resolve import check_architecture, check_replace
 from benchbench.core.source_map import SourceMap, dotted
 from benchbench.core.suite import ArchitectureSpec, Suite, Variant
 from benchbench.core.suite_file import load_suite
+from benchbench.core.validation import validated
+from benchbench.core.variant_changes import networks_of
 from benchbench.runner.describe_options import describe_options
 from benchbench.runner.describe_records import Described, Description, VariantDescription
 from benchbench.runner.isolate import run_isolated

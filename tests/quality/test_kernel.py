@@ -7,6 +7,7 @@ import pytest
 
 from benchbench.core.errors import FeatureError
 from benchbench.quality import kernel as kernel_module
+from benchbench.quality import polynomial_kernel
 from benchbench.quality.intervals import resampled_counts
 from benchbench.quality.kernel import kernel_distance, kernel_distance_subsets, kernel_interval
 
@@ -27,8 +28,8 @@ def by_definition(x, y, *, degree=3, gamma=None, coefficient=1.0) -> float:
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(kernel_module, "TALL", 7)
-    monkeypatch.setattr(kernel_module, "WIDE", 10)
+    monkeypatch.setattr(polynomial_kernel, "TALL", 7)
+    monkeypatch.setattr(polynomial_kernel, "WIDE", 10)
 
 
 @pytest.mark.parametrize("options", [{}, {"degree": 1}, {"degree": 2, "gamma": 0.3, "coefficient": 0.5}])
@@ -43,8 +44,8 @@ def test_tiles_do_not_change_it(monkeypatch):
     random = np.random.default_rng(1)
     x, y = random.gamma(1, size=(2, 300, 20))
     whole = kernel_distance(x, y)
-    monkeypatch.setattr(kernel_module, "TALL", 64)
-    monkeypatch.setattr(kernel_module, "WIDE", 100)
+    monkeypatch.setattr(polynomial_kernel, "TALL", 64)
+    monkeypatch.setattr(polynomial_kernel, "WIDE", 100)
     assert kernel_distance(x, y) == pytest.approx(whole, rel=1e-10)
 
 

@@ -15,9 +15,10 @@ from benchbench.core.errors import DataError, OptionError, StoreError
 from benchbench.core.examples import ImageSet
 from benchbench.core.features import FeatureContext
 from benchbench.core.measurement import Failure, Measurement
+from benchbench.measures.quality.bench import Bench
 from benchbench.measures.quality.extraction import PassTimes, extract
 from benchbench.measures.quality.options import QualityOptions
-from benchbench.measures.quality.pairs import PAIR_METRICS, Bench, pair_figures
+from benchbench.measures.quality.pairs import PAIR_METRICS, pair_figures
 from benchbench.measures.quality.passes import Refusal, load_passes
 from benchbench.measures.quality.scores import Scorer
 from benchbench.measures.quality.sides import Side, check_size, tiled
