@@ -19,8 +19,8 @@ from benchbench.data.conversion import Conversion, check_dtype, to_bytes, to_rgb
 
 Layout = Literal["channels_first", "channels_last"]
 _CHANNELS = (1, 3, 4)
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, RuntimeError,
-            SyntaxError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
+_DAMAGED = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, SyntaxError,
+            struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 
 
 class ArrayImages(HashedByPixels):

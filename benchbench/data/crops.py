@@ -132,10 +132,16 @@ def random_crops(
 
 @dataclass(slots=True)
 class CropSet:
-    """Crops as an ImageSet: `[i]` is uint8 [3, size, size]; regions are held in memory."""
+    """Crops as an ImageSet: `[i]` is uint8 [3, size, size]; regions are held in memory.
+
+    Attributes:
+        pixels: of each region, [C, H, W].
+        flip: half of the examples, by draw, are turned over left to right.
+    """
 
     crops: Sequence[Crop]
     pixels: Mapping[Region, torch.Tensor]
+    flip: bool = False
     names: Sequence[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +154,11 @@ class CropSet:
         crop = self.crops[index]
         region = self.pixels[crop.region]
         return region[:, crop.top : crop.top + crop.size, crop.left : crop.left + crop.size]
+
+    def draw(self, index: int, seed: str) -> torch.Tensor:
+        """The crop as an example; whether it is turned over depends on `seed` alone."""
+        is_flipped = self.flip and random.Random(seed).random() < 0.5
+        return self[index].flip(-1) if is_flipped else self[index]
 
 
 def region_pixels(image: torch.Tensor, region: Region, scale: float, side: int) -> torch.Tensor:

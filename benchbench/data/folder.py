@@ -24,8 +24,9 @@ import torch
 from pydantic import Field, model_validator
 
 from benchbench.core.errors import DataError
-from benchbench.core.examples import Batch, ImageSet, Source, Splits
+from benchbench.core.examples import Batch, Source, Splits
 from benchbench.core.model import canonical_json
+from benchbench.data.example_sets import Examples
 from benchbench.data.images import decode_image, to_tensor
 from benchbench.data.kept import Kept
 from benchbench.data.pictures import PictureFile, PictureSet, look_at, read_bytes
@@ -80,7 +81,7 @@ class Inspected:
     broken: str | None = None
 
 
-class FolderSet:
+class FolderSet(Examples):
     """Images of one split; `[i]` is uint8 [3, size, size].
 
     Args:
@@ -88,15 +89,11 @@ class FolderSet:
         crop_seed: cuts squares at random places, fixed by it and the name; None: as `pictures` shows them.
     """
 
-    fields: tuple[str, ...] = ("image",)
+    fields = ("image",)
 
     def __init__(self, pictures: PictureSet, crop_seed: int | None) -> None:
+        super().__init__(pictures)
         self._pictures, self._crop_seed = pictures, crop_seed
-        self.inputs: ImageSet | None = None
-        self.names: Sequence[str] = pictures.names
-
-    def __len__(self) -> int:
-        return len(self._pictures)
 
     def __getitem__(self, index: int) -> torch.Tensor:
         if self._crop_seed is None:

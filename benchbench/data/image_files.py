@@ -22,7 +22,7 @@ from benchbench.data.labels import LABEL_FILES, labels_of_folders, read_labels
 from benchbench.data.prefetch import read_ahead
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-_UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, NotImplementedError, EOFError,
+_UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, EOFError,
                zipfile.BadZipFile, zlib.error, lzma.LZMAError)  # fmt: skip
 
 

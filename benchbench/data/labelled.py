@@ -17,7 +17,6 @@ Classes are numbered by the alphabet. `target` is what another picture of the sa
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -26,10 +25,10 @@ import torch
 from pydantic import Field
 
 from benchbench.core.errors import DataError
-from benchbench.core.examples import Batch, ImageSet, Source, Splits
+from benchbench.core.examples import Source, Splits
 from benchbench.core.model import OneOrMore, canonical_json
 from benchbench.data.celeba import ATTRIBUTES_FILE, IMAGES_FOLDER, read_attributes
-from benchbench.data.crops import SplitName
+from benchbench.data.example_sets import LabelledSet
 from benchbench.data.kept import Kept
 from benchbench.data.pictures import (
     PictureFile,
@@ -74,37 +73,6 @@ class Labelled(NamedTuple):
     attributes: tuple[int, ...]
 
 
-class LabelledSet:
-    """Pictures and their attributes as an ExampleSet.
-
-    Args:
-        images: the pictures.
-        attributes: float32 [N, A], of 0 and 1.
-    """
-
-    fields: tuple[str, ...] = ("image", "attributes", "target")
-
-    def __init__(self, images: PictureSet, attributes: torch.Tensor) -> None:
-        self._images, self.attributes = images, attributes
-        self.inputs: ImageSet | None = None
-        self.names: Sequence[str] = images.names
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._images[index]
-
-    def example(self, index: int, draw: int) -> Batch:
-        """The fields image, attributes and target; see ExampleSet."""
-        other = random.Random(f"{draw}/{index}/target").randrange(len(self))
-        return {
-            "image": self._images.draw(index, f"{draw}/{index}/view"),
-            "attributes": self.attributes[index],
-            "target": self.attributes[other],
-        }
-
-
 def open_labelled(options: LabelledOptions, seed: int) -> Splits:
     """The three splits; every file is decoded once. All that is random is drawn by example.
 
@@ -127,18 +95,16 @@ def open_labelled(options: LabelledOptions, seed: int) -> Splits:
     _check_classes(classes, chosen["train"], root)
     view, kept = options.view(), Kept(int(options.memory_gib * 2**30))
     every = [
-        PictureSet([each.file for each in chosen[split]], view, kept, split == "train") for split in _SPLITS
+        PictureSet([each.file for each in items], view, kept, split == "train")
+        for split, items in chosen.items()
     ]
     contents = digest_of_files(options, every, check_pictures(every, options))
-    labels = [[each.attributes for each in chosen[split]] for split in _SPLITS]
+    labels = [[each.attributes for each in items] for items in chosen.values()]
     digest = hashlib.sha256(canonical_json([contents, *classes, repr(labels)]).encode()).hexdigest()[:16]
     train, validation, test = (
         LabelledSet(images, _stacked(rows, len(classes))) for images, rows in zip(every, labels, strict=True)
     )
     return Splits(train, validation, test, digest, classes=classes)
-
-
-_SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 def _layout(root: Path, options: LabelledOptions) -> Layout:

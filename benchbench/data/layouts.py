@@ -22,13 +22,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-import torch
 from pydantic import Field
 
 from benchbench.core.errors import DataError
-from benchbench.core.examples import Batch, ImageSet, Source, Splits
+from benchbench.core.examples import Source, Splits
 from benchbench.data.collection import AHEAD, READERS
-from benchbench.data.crops import SplitName
+from benchbench.data.example_sets import AlignedSet
 from benchbench.data.kept import Kept
 from benchbench.data.layout_maps import MapFile, MapSet
 from benchbench.data.pictures import (
@@ -85,28 +84,6 @@ class Mapped(NamedTuple):
     maps: MapFile
 
 
-class LayoutSet:
-    """Pictures and their layouts as an ExampleSet; both are cut and turned alike."""
-
-    fields: tuple[str, ...] = ("image", "layout")
-
-    def __init__(self, images: PictureSet, maps: MapSet) -> None:
-        self._images, self._maps = images, maps
-        self.inputs: ImageSet | None = None
-        self.names: Sequence[str] = images.names
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._images[index]
-
-    def example(self, index: int, draw: int) -> Batch:
-        """The fields image and layout; see ExampleSet."""
-        seed = f"{draw}/{index}/view"
-        return {"image": self._images.draw(index, seed), "layout": self._maps.draw(index, seed)}
-
-
 def open_label_maps(options: LabelMapsOptions, seed: int) -> Splits:
     """The three splits; every picture and every map is decoded once. All that is random is drawn by example.
 
@@ -132,20 +109,20 @@ def open_label_maps(options: LabelMapsOptions, seed: int) -> Splits:
     chosen = divide(found, options, where=root)
     view, kept = options.view(), Kept(int(options.memory_gib * 2**30))
     classes = options.classes or _CITYSCAPES_CLASSES
-    splits: tuple[SplitName, ...] = ("train", "validation", "test")
     images = [
-        PictureSet([each.file for each in chosen[split]], view, kept, split == "train") for split in splits
+        PictureSet([each.file for each in mapped], view, kept, split == "train")
+        for split, mapped in chosen.items()
     ]
     maps = [
         MapSet(
-            [each.maps for each in chosen[split]],
+            [each.maps for each in mapped],
             view,
             kept,
             classes,
             frozenset(options.ignored),
             split == "train",
         )
-        for split in splits
+        for split, mapped in chosen.items()
     ]
     seen = check_pictures(images, options)
     digest = hashlib.sha256(digest_of_files(options, images, seen).encode())
@@ -153,7 +130,9 @@ def open_label_maps(options: LabelMapsOptions, seed: int) -> Splits:
         sizes = [seen[file.path].size for file in pictures.files]
         for content in _check_maps(layouts, sizes):
             digest.update(content)
-    train, validation, test = (LayoutSet(*pair) for pair in zip(images, maps, strict=True))
+    train, validation, test = (
+        AlignedSet(shown, {"layout": layouts}) for shown, layouts in zip(images, maps, strict=True)
+    )
     names = (
         _CITYSCAPES_LABELS if is_cityscapes and classes == _CITYSCAPES_CLASSES else map(str, range(classes))
     )

@@ -16,15 +16,13 @@ Without train/ the splits are drawn. Where only one of val/ and test/ is there, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from benchbench.core.errors import DataError
-from benchbench.core.examples import Batch, ImageSet, Source, Splits
-from benchbench.data.crops import SplitName
+from benchbench.core.examples import Source, Splits
+from benchbench.data.example_sets import AlignedSet
 from benchbench.data.kept import Kept
 from benchbench.data.pictures import (
     PictureFile,
@@ -64,28 +62,6 @@ class PairedOptions(SplitOptions, ViewOptions):
         return enlarged(super().view(), self.load_size)
 
 
-class PairedSet:
-    """Pairs as an ExampleSet; both sides are cut and turned alike."""
-
-    fields: tuple[str, ...] = ("image", "input")
-
-    def __init__(self, images: PictureSet, inputs: PictureSet) -> None:
-        self._images, self._inputs = images, inputs
-        self.inputs: ImageSet | None = inputs
-        self.names: Sequence[str] = images.names
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._images[index]
-
-    def example(self, index: int, draw: int) -> Batch:
-        """The fields image and input; see ExampleSet."""
-        seed = f"{draw}/{index}/view"
-        return {"image": self._images.draw(index, seed), "input": self._inputs.draw(index, seed)}
-
-
 def open_paired(options: PairedOptions, seed: int) -> Splits:
     """The three splits; every file is decoded once. All that is random is drawn by example.
 
@@ -102,20 +78,20 @@ def open_paired(options: PairedOptions, seed: int) -> Splits:
     chosen = divide(found, options, where=root)
     view, kept = options.view(), Kept(int(options.memory_gib * 2**30))
 
-    def sides(split: SplitName) -> tuple[PictureSet, PictureSet]:
-        is_training = split == "train"
-        images = PictureSet([image for _, image in chosen[split]], view, kept, is_training)
-        return images, PictureSet([given for given, _ in chosen[split]], view, kept, is_training)
-
-    train, validation, test = sides("train"), sides("validation"), sides("test")
-    every = (*train, *validation, *test)
+    images_first = (1, 0)
+    sides = [
+        [PictureSet([pair[side] for pair in pairs], view, kept, split == "train") for side in images_first]
+        for split, pairs in chosen.items()
+    ]
+    every = list(itertools.chain(*sides))
     seen = check_pictures(every, options)
     if options.how != "resize":
         for pair in itertools.chain(*chosen.values()):
             _check_sizes(pair, seen)
-    return Splits(
-        PairedSet(*train), PairedSet(*validation), PairedSet(*test), digest_of_files(options, every, seen)
+    train, validation, test = (
+        AlignedSet(images, {"input": inputs}, inputs=inputs) for images, inputs in sides
     )
+    return Splits(train, validation, test, digest_of_files(options, every, seen))
 
 
 def _check_sizes(pair: Pair, seen: Mapping[Path, Seen]) -> None:

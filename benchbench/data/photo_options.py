@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import random
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
-from benchbench.data.photos import PhotosOptions
+from benchbench.data.crops import CropSet, SplitName
+from benchbench.data.photos import PhotosOptions, cut_crops
 
 
 class PhotoExamplesOptions(PhotosOptions):
@@ -24,9 +25,10 @@ class PhotoExamplesOptions(PhotosOptions):
     flip: bool = True
 
 
-def is_flipped(index: int, draw: int) -> bool:
-    """Whether an example is turned over: one in two, by its draw."""
-    return random.Random(f"{draw}/{index}/view").random() < 0.5
+def cut_examples(options: PhotoExamplesOptions, seed: int) -> tuple[dict[SplitName, CropSet], str]:
+    """See cut_crops; training crops are turned over as the options say."""
+    crops, digest = cut_crops(options, seed, held_out=options.held_out)
+    return {**crops, "train": replace(crops["train"], flip=options.flip)}, digest
 
 
 def name_digest(source: str, *digests: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import torch
 from pydantic import Field
 
-from benchbench.core.examples import Batch, ImageSet, Source, Splits
-from benchbench.data.crops import CropSet
-from benchbench.data.photo_options import PhotoExamplesOptions, is_flipped, name_digest
-from benchbench.data.photos import cut_crops
+from benchbench.core.examples import Source, Splits
+from benchbench.data.example_sets import AlignedSet
+from benchbench.data.photo_options import PhotoExamplesOptions, cut_examples, name_digest
 
 
 class PhotoPairsOptions(PhotoExamplesOptions):
@@ -26,36 +25,6 @@ class PhotoPairsOptions(PhotoExamplesOptions):
         "astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "motorcycle_right",
     )  # fmt: skip
     sigma: Annotated[float, Field(ge=0.1, le=20)] = 1.5
-
-
-class EdgeSet:
-    """Crops and their edges as an ExampleSet.
-
-    Args:
-        crops: the photographs.
-        edges: the same crops of the edges.
-        flips: whether examples are turned over by draw.
-    """
-
-    fields: tuple[str, ...] = ("image", "input")
-
-    def __init__(self, crops: CropSet, edges: CropSet, *, flips: bool) -> None:
-        self._crops, self._edges, self._flips = crops, edges, flips
-        self.inputs: ImageSet | None = edges
-        self.names: Sequence[str] = crops.names
-
-    def __len__(self) -> int:
-        return len(self._crops)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._crops[index]
-
-    def example(self, index: int, draw: int) -> Batch:
-        """The fields image and input, turned alike; see ExampleSet."""
-        found = {"image": self._crops[index], "input": self._edges[index]}
-        if self._flips and is_flipped(index, draw):
-            return {name: value.flip(-1) for name, value in found.items()}
-        return found
 
 
 def draw_edges(image: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -81,11 +50,12 @@ def open_photo_pairs(options: PhotoPairsOptions, seed: int) -> Splits:
         DataError: more crops are asked for than the photographs hold.
         UnknownNameError: a photograph that scikit-image does not ship.
     """
-    crops, digest = cut_crops(options, seed, held_out=options.held_out)
+    crops, digest = cut_examples(options, seed)
     edges = {region: draw_edges(image, options.sigma) for region, image in crops["train"].pixels.items()}
+    inputs = [replace(each, pixels=edges) for each in crops.values()]
     train, validation, test = (
-        EdgeSet(each, CropSet(each.crops, edges), flips=options.flip and split == "train")
-        for split, each in crops.items()
+        AlignedSet(images, {"input": given}, inputs=given)
+        for images, given in zip(crops.values(), inputs, strict=True)
     )
     return Splits(train, validation, test, name_digest("photo_pairs", digest))
 

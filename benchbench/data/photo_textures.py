@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Annotated
 
-import torch
 from pydantic import Field
 
 from benchbench.core.errors import OptionError
-from benchbench.core.examples import Batch, ImageSet, Source, Splits
+from benchbench.core.examples import Batch, Source, Splits
 from benchbench.data.crops import CropSet
-from benchbench.data.photo_options import PhotoExamplesOptions, is_flipped, name_digest
-from benchbench.data.photos import Count, cut_crops, scene_of
+from benchbench.data.example_sets import Examples
+from benchbench.data.photo_options import PhotoExamplesOptions, cut_examples, name_digest
+from benchbench.data.photos import Count, scene_of
 
 
 class PhotoTexturesOptions(PhotoExamplesOptions):
@@ -29,36 +28,22 @@ class PhotoTexturesOptions(PhotoExamplesOptions):
     test: Count = 4
 
 
-class TextureSet:
-    """Crops of B as an ExampleSet, whose inputs are crops of A by draw.
+class TextureSet(Examples):
+    """Crops of B whose inputs are crops of A by draw."""
 
-    Args:
-        crops: of B.
-        inputs: of A.
-        flips: whether both are turned over by draw.
-    """
+    fields = ("image", "input")
 
-    fields: tuple[str, ...] = ("image", "input")
-
-    def __init__(self, crops: CropSet, inputs: CropSet, *, flips: bool) -> None:
-        self._crops, self._inputs, self._flips = crops, inputs, flips
-        self.inputs: ImageSet | None = inputs
-        self.names: Sequence[str] = crops.names
-
-    def __len__(self) -> int:
-        return len(self._crops)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._crops[index]
+    def __init__(self, crops: CropSet, inputs: CropSet) -> None:
+        super().__init__(crops, inputs)
+        self._inputs = inputs
 
     def example(self, index: int, draw: int) -> Batch:
         """The fields image and input; see ExampleSet."""
         rng = random.Random(f"{draw}/{index}/partner")
-        image, given = self._crops[index], self._inputs[rng.randrange(len(self._inputs))]
-        is_input_flipped = rng.random() < 0.5
+        given = self._inputs[rng.randrange(len(self._inputs))]
         return {
-            "image": image.flip(-1) if self._flips and is_flipped(index, draw) else image,
-            "input": given.flip(-1) if self._flips and is_input_flipped else given,
+            "image": self.images.draw(index, f"{draw}/{index}/view"),
+            "input": given.flip(-1) if self._inputs.flip and rng.random() < 0.5 else given,
         }
 
 
@@ -77,13 +62,9 @@ def open_photo_textures(options: PhotoTexturesOptions, seed: int) -> Splits:
     if scene_of(first) == scene_of(second):
         raise OptionError(f"photo_textures: {first} and {second}", expected="two scenes in 'images'")
     (inputs, of_inputs), (crops, of_crops) = (
-        cut_crops(options.model_copy(update={"images": (name,)}), seed, held_out=options.held_out)
-        for name in (first, second)
+        cut_examples(options.model_copy(update={"images": (name,)}), seed) for name in (first, second)
     )
-    train, validation, test = (
-        TextureSet(crops[split], inputs[split], flips=options.flip and split == "train")
-        for split in ("train", "validation", "test")
-    )
+    train, validation, test = (TextureSet(crops[split], inputs[split]) for split in crops)
     return Splits(train, validation, test, name_digest("photo_textures", of_inputs, of_crops))
 
 

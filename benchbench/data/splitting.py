@@ -63,7 +63,7 @@ def split_folders(root: Path) -> dict[Origin, Path]:
 def divide(
     found: Mapping[Origin, Sequence[ItemT]], options: SplitOptions, *, where: Path
 ) -> dict[SplitName, list[ItemT]]:
-    """Three disjoint lists, each in the order in which it was found.
+    """Train, validation and test: three disjoint lists, each in the order in which it was found.
 
     Where only one of the folders val/ and test/ is there, it is the test split, as the papers have it;
     validation examples are then held out of the training ones, if any are asked for.

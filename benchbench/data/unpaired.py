@@ -10,16 +10,14 @@ draw.
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from benchbench.core.errors import DataError
-from benchbench.core.examples import Batch, ImageSet, Source, Splits
-from benchbench.data.crops import SplitName
+from benchbench.core.examples import Batch, Source, Splits
+from benchbench.data.example_sets import Examples
 from benchbench.data.kept import Kept
 from benchbench.data.pictures import PictureFile, PictureSet, check_pictures, digest_of_files, find_pictures
 from benchbench.data.splitting import Origin, SplitOptions, divide
@@ -47,27 +45,20 @@ class UnpairedOptions(SplitOptions, ViewOptions):
         return enlarged(super().view(), self.load_size)
 
 
-class UnpairedSet:
-    """Pictures of B as an ExampleSet, whose inputs are pictures of A by draw."""
+class UnpairedSet(Examples):
+    """Pictures of B whose inputs are pictures of A by draw."""
 
-    fields: tuple[str, ...] = ("image", "input")
+    fields = ("image", "input")
 
     def __init__(self, images: PictureSet, inputs: PictureSet) -> None:
-        self._images, self._inputs = images, inputs
-        self.inputs: ImageSet | None = inputs
-        self.names: Sequence[str] = images.names
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._images[index]
+        super().__init__(images, inputs)
+        self._inputs = inputs
 
     def example(self, index: int, draw: int) -> Batch:
         """The fields image and input; see ExampleSet."""
         other = random.Random(f"{draw}/{index}/partner").randrange(len(self._inputs))
         return {
-            "image": self._images.draw(index, f"{draw}/{index}/view"),
+            "image": self.images.draw(index, f"{draw}/{index}/view"),
             "input": self._inputs.draw(other, f"{draw}/{index}/input"),
         }
 
@@ -88,23 +79,21 @@ def open_unpaired(options: UnpairedOptions, seed: int) -> Splits:
     inputs, images = (divide(_find(root, domain), options, where=root) for domain in (given, made))
     view, kept = options.view(), Kept(int(options.memory_gib * 2**30))
 
-    def sides(split: SplitName) -> tuple[PictureSet, PictureSet]:
+    for split in images:
         if bool(images[split]) != bool(inputs[split]):
             raise DataError(
                 f"{root}: {len(images[split])} {split} images of {made}, {len(inputs[split])} of {given}",
                 expected="some of both domains, or none",
                 fix=f"set '{split}' so that it leaves some of either",
             )
-        is_training = split == "train"
-        return (
-            PictureSet(images[split], view, kept, is_training),
-            PictureSet(inputs[split], view, kept, is_training),
-        )
-
-    train, validation, test = sides("train"), sides("validation"), sides("test")
-    every = (*train, *validation, *test)
+    sides = [
+        [PictureSet(files[split], view, kept, split == "train") for files in (images, inputs)]
+        for split in images
+    ]
+    every = list(itertools.chain(*sides))
+    train, validation, test = (UnpairedSet(*side) for side in sides)
     digest = digest_of_files(options, every, check_pictures(every, options))
-    return Splits(UnpairedSet(*train), UnpairedSet(*validation), UnpairedSet(*test), digest)
+    return Splits(train, validation, test, digest)
 
 
 def _find(root: Path, domain: str) -> dict[Origin, list[PictureFile]]:

@@ -65,7 +65,7 @@ def test_train_and_test_share_no_pixel(name):
     regions = {
         crop.region
         for images in (splits.train, splits.validation, splits.test)
-        for crops in (images._crops, images.inputs)
+        for crops in (images.images, images.inputs)
         if crops is not None
         for crop in crops.crops
     }
