@@ -102,17 +102,20 @@ def load_average() -> str:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """A table in plain text."""
+    """A table in plain text, without the columns in which no row has anything."""
     heads = ("", "tool", "time", "x ours", "value", "error", "goal", "")
-    lines = [heads, *(_cells(row) for row in rows)]
+    cells = [_cells(row) for row in rows]
+    lines = [heads, *cells]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    filled = [any(line[column] for line in cells) for column in range(len(heads))]
     last = ""
     for line in lines:
         first = line[0] if line[0] != last else ""
         last = line[0]
         left = (f"{first:{widths[0]}}", f"{line[1]:{widths[1]}}")
         right = (f"{line[column]:>{widths[column]}}" for column in range(2, 6))
-        print("  ".join((*left, *right, f"{line[6]:{widths[6]}}", line[7])).rstrip())
+        texts = (*left, *right, f"{line[6]:{widths[6]}}", line[7])
+        print("  ".join(text for text, is_filled in zip(texts, filled, strict=True) if is_filled).rstrip())
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from benchbench.report.answer import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from matplotlib.figure import Figure
 
-    from benchbench.report.views.training import PictureGrid
+    from benchbench.report.views.pictures import PictureGrid
 
 Mark = Literal["", "good", "bad", "quiet"]
 
@@ -45,6 +45,11 @@ class Column:
     is_number: bool = True
     detail: str = ""
     notes: tuple[int, ...] = ()
+
+
+def text_columns(*texts: str, numbers: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Columns of texts, and after them those of numbers."""
+    return (*(Column(name, is_number=False) for name in texts), *(Column(name) for name in numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class Plots:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Pictures of every line for one content image."""
+    """Pictures of every line for one index."""
 
     name: str
     caption: str

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib as mpl
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from benchbench.report.views.training import Picture, PictureGrid
+from benchbench.report.views.pictures import Picture, PictureGrid
 
 SIDE = 256
 _GAP, _HEAD, _LABEL = 8, 22, 130

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from benchbench.core.units import significant
 from benchbench.report.answer import describe_failure
-from benchbench.report.document import Column, Grid, Item, Mark, Notes, Row
+from benchbench.report.document import Column, Grid, Item, Notes, Row
 from benchbench.report.quality_grids import main_quality
 from benchbench.report.text import (
     MISSING,
@@ -19,7 +19,7 @@ from benchbench.report.text import (
     span,
 )
 from benchbench.report.views.lines import Estimate
-from benchbench.report.views.paper import PaperRow, Verdict
+from benchbench.report.views.paper import PaperRow
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.summary import SummaryRow, TimeFigures, TimeKey
 from benchbench.report.views.vocabulary import NOISY, explain_flag, failed_title, title
@@ -28,31 +28,33 @@ Make = Callable[[SummaryRow], Item]
 # More ways of timing than this stand in the latency table only; a wider table is not read.
 SHOWN_TIMES = 2
 _NONE = Item(MISSING)
-_VERDICTS: dict[Verdict, tuple[str, Mark]] = {
-    "equal": ("✓ equal", "good"),
-    "as printed": ("✓ as printed", "good"),
-    "differs": ("✗ differs", "bad"),
-    "explained": ("≠ see the note", ""),
-    "other machine": ("other machine", "quiet"),
-    "within interval": ("within our interval", "quiet"),
-    "outside interval": ("≠ outside our interval", ""),
-    "own run": ("own training", "quiet"),
-    "missing": ("not measured", "quiet"),
-}
 
 
 def summary_grid(view: ReportView, notes: Notes) -> Grid:
-    """The headline table: cost, time and quality of every line, seeds below their mean."""
+    """The headline table: cost, time and quality of every line, seeds below their mean.
+
+    What no line has is no column, unless the paper gives a figure of it.
+    """
     papers = {(row.label, row.measure): row for row in view.paper}
-    columns: list[tuple[Column, Make]] = [
-        (Column("parameters"), lambda row: _count(row, row.parameters, papers, notes, factor=1.0)),
-        (Column("change"), _change),
-    ]
-    factor, unit = choose_scale([row.macs.value if row.macs else None for row in view.summary], "MAC")
-    columns += [
-        (Column(heading("MACs", unit)), lambda row: _count(row, row.macs, papers, notes, factor=factor)),
-        (Column("fewer MACs"), _ratio),
-    ]
+    expected = {row.measure for row in view.paper}
+    columns: list[tuple[Column, Make]] = []
+    if "parameters" in expected or any(row.parameters for row in view.summary):
+        columns.append(
+            (Column("parameters"), lambda row: _count(row, row.parameters, papers, notes, factor=1.0))
+        )
+    if any(row.parameters_change is not None for row in view.summary):
+        columns.append((Column("change"), _change))
+    if "macs" in expected or any(row.macs for row in view.summary):
+        macs = [row.macs.value for row in view.summary if row.macs]
+        factor, unit = choose_scale(macs, "MAC")
+        columns.append(
+            (
+                Column(heading("MACs", unit if macs else "")),
+                lambda row: _count(row, row.macs, papers, notes, factor=factor),
+            )
+        )
+    if any(row.macs_ratio is not None for row in view.summary):
+        columns.append((Column("fewer MACs"), _ratio))
     if any(row.total_parameters for row in view.summary):
         columns += [
             (
@@ -125,39 +127,6 @@ def _samples(latency: Estimate | None) -> Item:
     return Item(f"{latency.samples:,}", f"{latency.outliers:,}") if latency else _NONE
 
 
-def paper_grid(rows: Sequence[PaperRow], notes: Notes) -> Grid:
-    """The paper's figures beside ours, with the difference."""
-    made = []
-    for row in rows:
-        text, mark = _VERDICTS[row.verdict]
-        ours = row.ours
-        said = notes.number(row.note) if row.note else ()
-        made.append(
-            Row(
-                (
-                    Item(row.label),
-                    Item(title(row.measure), detail=ours.setting if ours else ""),
-                    _ours(ours),
-                    Item(row.printed or exact(row.paper, row.unit), notes=said),
-                    Item(signed_percent(row.difference)) if row.difference is not None else _NONE,
-                    Item(text, mark=mark),
-                )
-            )
-        )
-    titles = ("variant", "measure", "ours", "paper", "ours against paper", "verdict")
-    numbers = (False, False, True, True, True, False)
-    columns = tuple(Column(name, is_number=number) for name, number in zip(titles, numbers, strict=True))
-    return Grid("The paper's figures beside ours", columns, tuple(made), notes.used_in(tuple(made)))
-
-
-def _ours(ours: Estimate | None) -> Item:
-    if ours is None:
-        return _NONE
-    return Item(
-        exact(ours.value, ours.unit), span(ours.interval) if ours.interval and ours.unit == "1" else ""
-    )
-
-
 def _summary_row(row: SummaryRow, columns: Sequence[tuple[Column, Make]], notes: Notes) -> Row:
     reason = f"not measured: {describe_failure(row.failure)}" if row.failure else ""
     partly = [
@@ -184,11 +153,15 @@ def _time_columns(view: ReportView, position: int, key: TimeKey, notes: Notes) -
     def column(title: str) -> Column:
         return Column(f"{prefix}{title}", detail=key.setting)
 
-    return [
-        (column(heading("latency", unit)), lambda row: _median(row.times[position], factor, notes)),
-        (column("speed-up"), lambda row: _speedup(row, row.times[position], notes)),
-        (column(roof_unit), lambda row: _achieved(row.times[position], roof_factor)),
+    columns: list[tuple[Column, Make]] = [
+        (column(heading("latency", unit)), lambda row: _median(row.times[position], factor, notes))
     ]
+    # A noisy control is told in the baseline's place of this column.
+    if any(time.speedup or time.is_noisy for time in figures):
+        columns.append((column("speed-up"), lambda row: _speedup(row, row.times[position], notes)))
+    if any(time.achieved is not None for time in figures):
+        columns.append((column(roof_unit), lambda row: _achieved(row.times[position], roof_factor)))
+    return columns
 
 
 def _count(

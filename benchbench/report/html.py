@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from benchbench.report.document import Block, Document
 from benchbench.report.gallery import encode_thumbnail, load_thumbnail
-from benchbench.report.views.training import Picture
+from benchbench.report.views.pictures import Picture
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

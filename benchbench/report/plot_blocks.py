@@ -10,13 +10,10 @@ from benchbench.report.document import Column, Grid, Item, Plot, Row
 from benchbench.report.text import MISSING, choose_scale, exact, file_stem, heading, percent, span
 from benchbench.report.views.structure import StageCost
 from benchbench.report.views.tradeoff import GainRow, Tradeoff
-from benchbench.report.views.training import CurveLine, CurvePanel
 from benchbench.report.views.vocabulary import title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_SHOWN_STEPS = 20
 
 
 def tradeoff_plots(tradeoffs: Sequence[Tradeoff]) -> tuple[Plot, ...]:
@@ -125,18 +122,6 @@ def stage_plots(rows: Sequence[StageCost]) -> tuple[Plot, ...]:
     return tuple(plots)
 
 
-def curve_plots(panels: Sequence[CurvePanel]) -> tuple[Plot, ...]:
-    """One plot per curve name."""
-    stems: dict[str, int] = {}
-    plots = []
-    for panel in panels:
-        stem = file_stem("curve", panel.name)
-        # `train/loss` and `train_loss` are two curves, and must not be one file.
-        stems[stem] = stems.get(stem, 0) + 1
-        plots.append(_curve_plot(panel, stem=stem if stems[stem] == 1 else f"{stem}-{stems[stem]}"))
-    return tuple(plots)
-
-
 def _tradeoff_plot(tradeoff: Tradeoff) -> Plot:
     x, y = tradeoff.x, tradeoff.y
     x_factor, x_unit = choose_scale([point.x for point in tradeoff.points], x.unit)
@@ -207,46 +192,6 @@ def _tradeoff_plot(tradeoff: Tradeoff) -> Plot:
         columns=names,
         records=records,
     )
-
-
-def _curve_plot(panel: CurvePanel, *, stem: str) -> Plot:
-    several = len({curve.seed for curve in panel.curves}) > 1
-    labels = [f"{curve.label}, seed {curve.seed}" if several else curve.label for curve in panel.curves]
-    known = [dict(zip(curve.steps, curve.values, strict=False)) for curve in panel.curves]
-    steps = sorted({step for curve in known for step in curve})
-    if len(steps) > _SHOWN_STEPS:
-        steps = [steps[round(at * (len(steps) - 1) / (_SHOWN_STEPS - 1))] for at in range(_SHOWN_STEPS)]
-    rows = tuple(
-        Row(
-            (
-                Item(f"{step:,}"),
-                *(Item(significant(curve[step], 4) if step in curve else MISSING) for curve in known),
-            )
-        )
-        for step in steps
-    )
-    records = tuple(
-        (curve.label, curve.seed, step, value)
-        for curve in panel.curves
-        for step, value in zip(curve.steps, curve.values, strict=False)
-    )
-    name = title(panel.name)
-    ends = "; ".join(
-        f"{label} ends at {_end(curve)}" for label, curve in zip(labels, panel.curves, strict=True)
-    )
-    return Plot(
-        name=stem,
-        caption=f"{name[0].upper()}{name[1:]} over training steps.",
-        alt=f"{name}: {ends}",
-        draw=_drawing("draw_curves", panel),
-        table=Grid("Data", (Column("step"), *(Column(label) for label in labels)), rows),
-        columns=("variant", "seed", "step", panel.name),
-        records=records,
-    )
-
-
-def _end(curve: CurveLine) -> str:
-    return significant(curve.values[-1]) if curve.values else "nothing"
 
 
 def _rate(achieved: float | None) -> str:

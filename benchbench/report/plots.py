@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 from matplotlib.transforms import Bbox
 
 from benchbench.core.units import significant
@@ -25,10 +24,7 @@ from benchbench.report.style import (
 from benchbench.report.text import choose_scale, heading, percent
 from benchbench.report.views.structure import StageCost
 from benchbench.report.views.tradeoff import Axis, GainRow, Tradeoff, TradePoint
-from benchbench.report.views.training import CurvePanel
 from benchbench.report.views.vocabulary import title
-
-_SHOWN_POINTS = 240
 
 
 def draw_tradeoff(tradeoff: Tradeoff) -> Figure:
@@ -139,43 +135,6 @@ def draw_stages(rows: Sequence[StageCost], *, of: str) -> Figure:
     return figure
 
 
-def draw_curves(panel: CurvePanel) -> Figure:
-    """One line per variant and seed; a noisy curve is drawn faint, with its running mean on top."""
-    with plot_style():
-        figure = new_figure(3.2)
-        axes = figure.subplots()
-        handles: dict[str, Any] = {}
-        is_rate = panel.name == "learning_rate"
-        labels = list(dict.fromkeys(curve.label for curve in panel.curves))
-        for curve in panel.curves:
-            colour = variant_colour(curve.colour)
-            # Schedules are often equal: wide below narrow shows all of them.
-            linewidth = 1.6 + 1.1 * min(len(labels) - 1 - labels.index(curve.label), 5) if is_rate else 1.6
-            steps, values = np.asarray(curve.steps, dtype=float), np.asarray(curve.values, dtype=float)
-            window = 1 if is_rate or len(values) <= _SHOWN_POINTS / 2 else max(1, len(values) // 40)
-            if window > 1:
-                thin = slice(None, None, max(1, len(values) // _SHOWN_POINTS))
-                axes.plot(steps[thin], values[thin], color=colour, alpha=0.22, linewidth=0.8)
-            marker = variant_marker(curve.colour) if len(values) <= 30 and not is_rate else None
-            drawn_steps, drawn = _running_mean(steps, values, window)
-            (line,) = axes.plot(
-                drawn_steps, drawn, color=colour, linewidth=linewidth, marker=marker, markersize=4
-            )
-            line.set_drawstyle("steps-post" if is_rate else "default")
-            handles.setdefault(curve.label, line)
-        _log_if_wide(axes, panel)
-        figure.legend(
-            handles=list(handles.values()),
-            labels=list(handles),
-            loc="outside upper left",
-            ncols=legend_columns(handles),
-            frameon=False,
-        )
-        axes.set_xlabel("step")
-        axes.set_ylabel(heading(title(panel.name), "" if panel.unit == "1" else panel.unit))
-    return figure
-
-
 def _point_label(point: TradePoint) -> str:
     is_said = not point.is_baseline or "baseline" in point.label
     return point.label if is_said else f"{point.label} (baseline)"
@@ -247,23 +206,3 @@ def _stage_scale(rows: Sequence[StageCost], of: str) -> tuple[float, str]:
     if of == "macs":
         return choose_scale([largest], "MAC")
     return (1e6, "M") if largest >= 1e6 else (1e3, "k") if largest >= 1e4 else (1.0, "")
-
-
-def _running_mean(steps: Any, values: Any, window: int) -> tuple[Any, Any]:
-    if window <= 1:
-        return steps, values
-    kernel = np.ones(window) / window
-    centre = (window - 1) // 2
-    smooth = np.convolve(values, kernel, mode="valid")
-    x = steps[centre : centre + len(smooth)]
-    thin = slice(None, None, max(1, len(smooth) // _SHOWN_POINTS))
-    return x[thin], smooth[thin]
-
-
-def _log_if_wide(axes: Any, panel: CurvePanel) -> None:
-    values = [value for curve in panel.curves for value in curve.values if np.isfinite(value)]
-    if values and min(values) > 0 and max(values) / min(values) > 30:
-        axes.set_yscale("log")
-        # The formatter of logarithms writes TeX, which an SVG with live text would show as it stands.
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())

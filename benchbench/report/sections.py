@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchbench.core.units import significant
-from benchbench.report.answer import describe_failure, write_answer
+from benchbench.report.answer import write_answer
+from benchbench.report.cost_table import cost_grid
+from benchbench.report.curve_blocks import curve_plots
 from benchbench.report.document import (
     Answer,
     Block,
-    Code,
-    Column,
     Document,
     Fold,
-    Gallery,
     Grid,
     Item,
     Notes,
@@ -21,19 +19,17 @@ from benchbench.report.document import (
     Plots,
     Row,
     Section,
+    text_columns,
 )
-from benchbench.report.grids import SHOWN_TIMES, paper_grid, summary_grid, timing_grid
-from benchbench.report.plot_blocks import curve_plots, gain_plots, stage_plots, tradeoff_plots
+from benchbench.report.grids import SHOWN_TIMES, summary_grid, timing_grid
+from benchbench.report.paper_table import paper_grid
+from benchbench.report.picture_blocks import picture_gallery
+from benchbench.report.plot_blocks import gain_plots, stage_plots, tradeoff_plots
+from benchbench.report.provenance_blocks import environment_blocks, failure_block, protocol_blocks
 from benchbench.report.quality_grids import further_quality, quality_detail
-from benchbench.report.text import duration, percent, span
-from benchbench.report.views.provenance import ProtocolRow
-from benchbench.report.views.quality import PROTOCOL as QUALITY
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.structure import Replaced
-from benchbench.report.views.training import CurvePanel, PictureGrid
-from benchbench.report.views.vocabulary import failed_title, title
-
-_MANY_PROTOCOLS = 3
+from benchbench.report.views.training import CurvePanel
 
 
 def compose(view: ReportView) -> Document:
@@ -44,13 +40,13 @@ def compose(view: ReportView) -> Document:
         Section("answer", "The answer", (Answer(*write_answer(view)), *_run_line(view))),
         Section("table", "The table", _tables(view, notes)),
         Section("trade-offs", "Trade-offs", _tradeoffs(view)),
-        Section("training", "Training", _training(view.curves)),
-        Section("pictures", "Pictures", tuple(_gallery(grid) for grid in view.pictures)),
+        Section("training", "Training", (*_costs(view, notes), *_training(view.curves))),
+        Section("pictures", "Pictures", tuple(picture_gallery(grid) for grid in view.pictures)),
         Section("cost", "Where the cost sits", _stages(view)),
         Section("replaced", "What was replaced", tuple(_replaced(each) for each in view.replaced)),
-        Section("failures", "What failed or was skipped", (_failures(view),)),
-        Section("protocol", "How it was measured", _protocol(view)),
-        Section("environment", "Environment and time", _environment(view)),
+        Section("failures", "What failed or was skipped", (failure_block(view),)),
+        Section("protocol", "How it was measured", protocol_blocks(view)),
+        Section("environment", "Environment and time", environment_blocks(view)),
     ]
     paper = suite.paper
     about = [suite.description] if suite.description else []
@@ -79,6 +75,10 @@ def _run_line(view: ReportView) -> tuple[Block, ...]:
             "each, and another seed may lie outside of it."
         )
     return (Paragraph(f"{word} {names}. {said}"),)
+
+
+def _costs(view: ReportView, notes: Notes) -> tuple[Block, ...]:
+    return (cost_grid(view.costs, notes),) if view.costs else ()
 
 
 def _training(panels: Sequence[CurvePanel]) -> tuple[Block, ...]:
@@ -119,12 +119,6 @@ def _tradeoffs(view: ReportView) -> tuple[Block, ...]:
     return (Paragraph(said), Plots(plots))
 
 
-def _gallery(grid: PictureGrid) -> Gallery:
-    captions = [each.caption for row in grid.rows for each in row.pictures if each.heading == "content"]
-    name = f"Content image {grid.index}{f' ({captions[0]})' if captions and captions[0] else ''}"
-    return Gallery(f"pictures-{grid.index}", f"{name}: every variant at the early and the final step", grid)
-
-
 def _stages(view: ReportView) -> tuple[Block, ...]:
     return (Plots(stage_plots(view.stages)),) if view.stages else ()
 
@@ -132,7 +126,7 @@ def _stages(view: ReportView) -> tuple[Block, ...]:
 def _replaced(each: Replaced) -> Block:
     done = Grid(
         f"{each.label}: exchanged layers",
-        _columns("layer", "stage", "before", "after", numbers=("parameters before", "parameters after")),
+        text_columns("layer", "stage", "before", "after", numbers=("parameters before", "parameters after")),
         tuple(
             Row(
                 (
@@ -149,7 +143,7 @@ def _replaced(each: Replaced) -> Block:
     )
     declined = Grid(
         f"{each.label}: declined layers",
-        _columns("layer", "stage", "layer kept", "why"),
+        text_columns("layer", "stage", "layer kept", "why"),
         tuple(
             Row(
                 (
@@ -164,128 +158,6 @@ def _replaced(each: Replaced) -> Block:
     )
     said = f"{each.label}: {_plural(len(each.done), 'layer')} exchanged, {len(each.declined)} declined"
     return Fold(said, tuple(grid for grid in (done, declined) if grid.rows))
-
-
-def _failures(view: ReportView) -> Block:
-    if not view.failures:
-        return Paragraph("Nothing failed or was skipped.")
-    rows = tuple(
-        Row(
-            (
-                Item(row.label),
-                Item(failed_title(row.failure.of)),
-                Item(describe_failure(row.failure)),
-                Item(row.failure.fix or ""),
-            )
-        )
-        for row in view.failures
-    )
-    return Grid("What could not be measured", _columns("variant", "what", "why", "what to do"), rows)
-
-
-def _protocol(view: ReportView) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    if view.controls:
-        rows = tuple(
-            Row(
-                (
-                    Item(row.label),
-                    Item(f"{title(row.control.name)}, {row.control.setting}".rstrip(", ")),
-                    Item(
-                        significant(row.control.value, 4),
-                        span(row.control.interval, digits=4) if row.control.interval else "",
-                    ),
-                    Item(_meaning(row.is_quiet), mark="bad" if row.is_quiet is False else ""),
-                )
-            )
-            for row in view.controls
-        )
-        blocks.append(
-            Paragraph(
-                "A/A control: a duplicate of the baseline runs along as if it were a variant. "
-                "Its true speed-up is 1, so an interval without 1 means that the machine was too noisy."
-            )
-        )
-        columns = (
-            *_columns("variant", "timed"),
-            Column("duplicate against baseline"),
-            Column("meaning", is_number=False),
-        )
-        blocks.append(Grid("A/A control", columns, rows))
-    if view.protocols:
-        blocks.append(Paragraph("Figures are compared only where the hash of their protocol is the same."))
-    # Each metric and seed of the quality measure has a protocol of its own, and many settings.
-    long = [row for row in view.protocols if row.name == QUALITY]
-    if short := [row for row in view.protocols if row.name != QUALITY]:
-        blocks.append(_protocol_grid("Protocols", short))
-    if long:
-        grid = _protocol_grid("Protocols of quality", long)
-        blocks.append(grid if len(long) < _MANY_PROTOCOLS else Fold(grid.caption, (grid,)))
-    return tuple(blocks)
-
-
-def _protocol_grid(caption: str, protocols: Sequence[ProtocolRow]) -> Grid:
-    rows = tuple(
-        Row(
-            (
-                Item(row.name),
-                Item(", ".join(row.measures)),
-                Item("; ".join(row.settings) or "no settings"),
-                Item(row.hash),
-            )
-        )
-        for row in protocols
-    )
-    return Grid(caption, _columns("protocol", "measures", "settings", "hash"), rows)
-
-
-def _meaning(is_quiet: bool | None) -> str:
-    if is_quiet is None:
-        return "no interval: nothing can be said"
-    return "holds 1: quiet enough" if is_quiet else "does not hold 1: repeat on a quieter machine"
-
-
-def _environment(view: ReportView) -> tuple[Block, ...]:
-    blocks: list[Block] = []
-    for run in view.runs:
-        name = f" ({run.id})" if len(view.runs) > 1 else ""
-        facts = tuple(Row((Item(fact.name), Item(fact.value))) for fact in run.facts)
-        if run.phases:
-            phases = tuple(
-                Row(
-                    (
-                        Item(each.name),
-                        Item(duration(each.seconds)),
-                        Item(percent(each.share)),
-                        Item(duration(each.inside_s)),
-                    )
-                )
-                for each in run.phases
-            )
-            overhead = (
-                f"; harness overhead {percent(run.overhead_share)}" if run.overhead_share is not None else ""
-            )
-            blocks += [
-                Paragraph(
-                    f"{duration(run.total_s)} in all{overhead}. Overhead is wall time outside of models, "
-                    "data loading and library calls."
-                ),
-                Grid(f"Phases{name}", _columns("phase", numbers=("time", "share", "inside")), phases),
-            ]
-        blocks.append(Grid(f"Environment{name}", _columns("fact", "value"), facts))
-        blocks += [
-            Paragraph(
-                f"benchbench {run.benchbench}, result schema {run.schema_version}; "
-                f"run {run.id}, {run.started} to {run.finished}. To repeat it:"
-            ),
-            # With --resume it would find this very run complete, and repeat nothing.
-            Code(run.command.replace(" --resume", "")),
-        ]
-    return tuple(blocks)
-
-
-def _columns(*texts: str, numbers: Sequence[str] = ()) -> tuple[Column, ...]:
-    return (*(Column(name, is_number=False) for name in texts), *(Column(name) for name in numbers))
 
 
 def _plural(count: int, word: str) -> str:

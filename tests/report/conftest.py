@@ -1,24 +1,15 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 
 
 @pytest.fixture(scope="session")
-def factory() -> ModuleType:
-    """The module `factory.py` beside this file; test modules are no package, so it is loaded by path."""
-    name = "benchbench_report_factory"
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("factory.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+def factory(load_module: Callable[[str], ModuleType]) -> ModuleType:
+    """The module `factory.py` beside this file."""
+    return load_module("report/factory.py")
 
 
 @pytest.fixture(scope="session")

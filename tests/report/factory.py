@@ -43,6 +43,7 @@ RANDOM_WEIGHTS = "random-weights VGG-16: not comparable to the paper"
 
 _COUNTING = Protocol(name="closed_form", settings={"transposed": "input size"})
 _TIMING = Protocol(name="paired", settings={"replicates": 3, "rounds_min": 20, "half_width": 0.02})
+_TRAINING = Protocol(name="training", settings={"device": "cpu", "batch": 4, "steps": 900})
 _QUALITY = Protocol(
     name="perceptual", settings={"crops": 4, "weights": "random, seed 0", "aggregate": "mean"}
 )
@@ -203,7 +204,8 @@ def make_result(
             flags=(RANDOM_WEIGHTS,),
         ),
         figure("content_loss", loss * 0.6, protocol=_QUALITY, flags=(RANDOM_WEIGHTS,)),
-        figure("training_time", 61.5 + parameters / 1e5, "s"),
+        figure("training_time", 61.5 + parameters / 1e5, "s", protocol=_TRAINING),
+        figure("training_10k_steps", 600.0 + parameters / 1e4, "s", protocol=_TRAINING),
     ]
     if variant == "baseline":
         figures += [

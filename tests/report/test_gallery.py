@@ -6,7 +6,7 @@ import io
 from PIL import Image
 
 from benchbench.report.gallery import SIDE, compose_grid, encode_thumbnail, load_thumbnail
-from benchbench.report.views.training import Picture, PictureGrid, PictureRow
+from benchbench.report.views.pictures import Picture, PictureGrid, PictureRow
 
 
 def saved(path, size, colour):

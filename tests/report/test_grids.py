@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from benchbench.core.measurement import Failure
 from benchbench.report.document import Notes
-from benchbench.report.grids import paper_grid, summary_grid, timing_grid
+from benchbench.report.grids import summary_grid, timing_grid
 from benchbench.report.labels import legend_columns, wrap_name
+from benchbench.report.paper_table import paper_grid
 from benchbench.report.plot_blocks import gain_plots
 from benchbench.report.views.report import view_report
 
@@ -41,6 +42,40 @@ def test_headings_carry_units_and_settings(table):
         "content loss, weighted\N{NO-BREAK SPACE}↓",
         "training",
     ]
+
+
+def test_what_no_line_has_is_no_column(factory):
+    plain = [factory.without(factory.make_result(name), "macs") for name in ("baseline", "v1")]
+    suite = factory.make_suite().model_copy(update={"expect": {}})
+    view = view_report([factory.make_table(suite=suite, results=plain)])
+    assert titles(summary_grid(view, Notes()))[:5] == [
+        "variant",
+        "parameters",
+        "change",
+        "latency, ms cpu, 2 threads",
+        "speed-up cpu, 2 threads",
+    ]
+    assert not any("MAC" in title for title in titles(summary_grid(view, Notes())))
+    alone = view_report([factory.make_table(suite=suite, results=plain[:1])])
+    assert titles(summary_grid(alone, Notes()))[:3] == ["variant", "parameters", "latency, ms cpu, 2 threads"]
+    bare = [factory.without(result, "parameters") for result in plain]
+    assert titles(summary_grid(view_report([factory.make_table(suite=suite, results=bare)]), Notes()))[1] == (
+        "latency, ms cpu, 2 threads"
+    )
+
+
+def test_what_the_paper_gives_is_a_column_though_no_line_has_it(factory):
+    plain = [factory.without(factory.make_result(name), "macs") for name in ("baseline", "v1")]
+    grid = summary_grid(view_report([factory.make_table(results=plain)]), Notes())
+    assert titles(grid)[1:5] == ["parameters", "change", "MACs", "latency, ms cpu, 2 threads"]
+    assert [row.items[3].text for row in grid.rows] == ["–", "–"]
+
+
+def test_a_noisy_control_keeps_its_place_where_only_the_baseline_was_timed(factory):
+    result = factory.make_result("baseline", control=(1.02, 1.05))
+    grid = summary_grid(view_report([factory.make_table(results=[result])]), Notes())
+    at = titles(grid).index("speed-up cpu, 2 threads")
+    assert grid.rows[0].items[at].notes
 
 
 def test_counts_that_equal_or_miss_the_papers_are_marked(table):

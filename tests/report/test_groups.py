@@ -9,8 +9,9 @@ from benchbench.core.environment import Environment
 from benchbench.core.measurement import CellResult, Measurement, Protocol, ResultTable, RunRecord
 from benchbench.core.suite import Suite
 from benchbench.report.document import Notes
-from benchbench.report.grids import paper_grid, summary_grid
+from benchbench.report.grids import summary_grid
 from benchbench.report.markdown import write_markdown
+from benchbench.report.paper_table import paper_grid
 from benchbench.report.sections import compose
 from benchbench.report.views.report import view_report
 
@@ -58,7 +59,7 @@ def test_the_table_names_the_group_and_has_both_networks(grouped: ResultTable) -
     view = view_report([grouped])
     grid = summary_grid(view, Notes())
     assert [column.title for column in grid.columns] == [
-        *("variant", "parameters", "change", "MACs, MAC", "fewer MACs", "discriminator", "both")
+        *("variant", "parameters", "change", "discriminator", "both")
     ]
     assert grid.rows[2].items[0].detail == "baseline of gaugan"
     assert (grid.rows[3].items[-1].text, grid.rows[3].items[-1].detail) == ("501", "✓ paper")

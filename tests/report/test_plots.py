@@ -7,9 +7,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from benchbench.report.curve_blocks import curve_plots
+from benchbench.report.curves import draw_curves
 from benchbench.report.labels import place_labels
-from benchbench.report.plot_blocks import curve_plots
-from benchbench.report.plots import draw_curves, draw_gains, draw_stages, draw_tradeoff
+from benchbench.report.plots import draw_gains, draw_stages, draw_tradeoff
 from benchbench.report.style import new_figure, plot_style, variant_colour
 from benchbench.report.svg import draw_svg
 from benchbench.report.views.report import view_report

@@ -6,10 +6,10 @@ import pytest
 
 from benchbench.core.measurement import CellResult, ImageRecord
 from benchbench.report.views.lines import group_lines
+from benchbench.report.views.pictures import picture_grids
 from benchbench.report.views.provenance import run_view
 from benchbench.report.views.report import view_report
 from benchbench.report.views.tradeoff import TradePoint, pareto_front
-from benchbench.report.views.training import picture_grids
 
 
 def test_counts_are_equal_or_differ_and_times_are_of_another_machine(table):
@@ -137,7 +137,7 @@ def test_failures_of_cells_and_measures(table):
 
 def test_protocols_are_listed_once_with_every_measure(table):
     rows = view_report([table]).protocols
-    assert [row.name for row in rows] == ["closed_form", "paired", "perceptual"]
+    assert [row.name for row in rows] == ["closed_form", "paired", "perceptual", "training"]
     assert "speedup (cpu, 2 threads)" in rows[1].measures
     assert "replicates = 3" in rows[1].settings
 

@@ -30,6 +30,30 @@ def test_titles(name, expected):
     assert is_quality(name, "dB" if name == "psnr" else "1")
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("fid <= 30", "FID <= 30"),
+        ("kd[my_features] <= 0.5", "KD [my_features] <= 0.5"),
+        ("psnr >= 21.5", "PSNR >= 21.5"),
+    ],
+)
+def test_a_level_keeps_its_bound(name, expected):
+    assert title(name) == expected
+    assert failed_title(f"level: {name}") == f"level: {expected}"
+
+
+def test_steps_to_a_level_are_a_cost():
+    assert title("steps_to_level") == "training steps to the level"
+    assert not is_quality("steps_to_level", "1")
+    assert not is_quality("time_to_level", "s")
+
+
+def test_a_curve_of_scores_is_called_as_the_score():
+    assert title("score/fd[rand-conv-128]") == "FD [rand-conv-128]"
+    assert title("score/clean_fid") == "clean-FID"
+
+
 def test_what_a_failure_is_of():
     assert failed_title("cell") == "the whole cell"
     assert failed_title("quality: clean_fid") == "quality: clean-FID"

@@ -80,7 +80,9 @@ def _row(label: str, measure: str, ours: Estimate | None, expectation: Expectati
 def _unit(measure: str) -> str:
     if measure.startswith("macs"):
         return "MAC"
-    return "s" if measure.endswith(("latency", "_time")) else "1"
+    if measure.startswith("peak_"):
+        return "B"
+    return "s" if measure.endswith(("latency", "_time", "_10k_steps")) else "1"
 
 
 def _verdict(measure: str, ours: Estimate | None, expectation: Expectation) -> Verdict:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from benchbench.core.measurement import ResultTable
 from benchbench.core.suite import Suite
+from benchbench.report.views.costs import CostRow, cost_rows
 from benchbench.report.views.lines import Line, group_lines
 from benchbench.report.views.paper import PaperRow, paper_rows
+from benchbench.report.views.pictures import PictureGrid, picture_grids
 from benchbench.report.views.provenance import (
     ControlRow,
     FailureRow,
@@ -23,7 +25,7 @@ from benchbench.report.views.quality import QualityColumn, quality_columns
 from benchbench.report.views.structure import Replaced, StageCost, replaced_layers, stage_costs
 from benchbench.report.views.summary import SummaryRow, TimeKey, summary_rows, time_keys
 from benchbench.report.views.tradeoff import GainRow, Tradeoff, gain_rows, tradeoffs
-from benchbench.report.views.training import CurvePanel, PictureGrid, curve_panels, picture_grids
+from benchbench.report.views.training import CurvePanel, curve_panels
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class ReportView:
     paper: tuple[PaperRow, ...]
     tradeoffs: tuple[Tradeoff, ...]
     gains: tuple[GainRow, ...]
+    costs: tuple[CostRow, ...]
     curves: tuple[CurvePanel, ...]
     pictures: tuple[PictureGrid, ...]
     stages: tuple[StageCost, ...]
@@ -65,6 +68,7 @@ def view_report(tables: Sequence[ResultTable]) -> ReportView:
         paper=paper_rows(tables, lines),
         tradeoffs=tradeoffs(lines, times, [each.key for each in qualities]),
         gains=gain_rows(summary),
+        costs=cost_rows(tables, lines),
         curves=curve_panels(lines),
         pictures=picture_grids(tables, lines),
         stages=stage_costs(lines),

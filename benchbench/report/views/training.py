@@ -1,18 +1,17 @@
-"""Curves over training and the pictures that it left."""
+"""Curves over training, and the mean of those that several seeds give."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchbench.core.measurement import ImageRecord, ResultTable
 from benchbench.report.views.lines import Line
 
 _FIRST = ("train/loss", "validation/loss", "learning_rate")
-# What stands beside an output, and what is made once, at the end: each by its own name.
-_GIVEN = ("content", "input", "reference", "target")
-_ONCE = ("interpolation", "mixing", "walk")
+_SCORE = "score/"
+_PART = len(_FIRST) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +26,31 @@ class CurveLine:
 
 
 @dataclass(frozen=True, slots=True)
+class MeanCurve:
+    """The mean of one line's curves over its seeds, at the steps that all of them have.
+
+    Attributes:
+        seeds: those that are in it, two at least; one without any value is in none.
+        values: the mean at each of `steps`.
+        deviations: sample standard deviation (n - 1) at each of `steps`.
+    """
+
+    label: str
+    colour: int
+    seeds: tuple[int, ...]
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CurvePanel:
-    """One quantity over training for every line."""
+    """One quantity over training for every line; `means` of scores alone, where a line has several seeds."""
 
     name: str
     unit: str
     curves: tuple[CurveLine, ...]
+    means: tuple[MeanCurve, ...] = ()
 
     @property
     def is_main(self) -> bool:
@@ -40,111 +58,63 @@ class CurvePanel:
         return _rank(self.name) < _PART
 
 
-_PART = len(_FIRST) + 2
+def curve_panels(lines: Sequence[Line]) -> tuple[CurvePanel, ...]:
+    """A panel per curve name: scores, losses, learning rate, then every other one."""
+    found: dict[str, list[CurveLine]] = {}
+    means: dict[str, list[MeanCurve]] = {}
+    units: dict[str, str] = {}
+    for line in lines:
+        of_line: dict[str, list[CurveLine]] = {}
+        for result in line.results:
+            for curve in result.curves:
+                units.setdefault(curve.name, curve.unit)
+                of_line.setdefault(curve.name, []).append(
+                    CurveLine(line.label, line.colour, result.cell.seed, curve.steps, curve.values)
+                )
+        for name, curves in of_line.items():
+            found.setdefault(name, []).extend(curves)
+            if name.startswith(_SCORE) and (mean := mean_curve(curves)) is not None:
+                means.setdefault(name, []).append(mean)
+    names = sorted(found, key=lambda name: (_rank(name), name))
+    return tuple(
+        CurvePanel(name, units[name], tuple(found[name]), tuple(means.get(name, ()))) for name in names
+    )
+
+
+def mean_curve(curves: Sequence[CurveLine]) -> MeanCurve | None:
+    """Mean and deviation over the seeds of one line; None of one seed, and where no step is in all of them.
+
+    A value that is no finite number (a training that diverged) counts as one that is not there.
+    """
+    known = [
+        (curve.seed, values)
+        for curve in curves
+        if (values := {step: value for step, value in _points(curve) if math.isfinite(value)})
+    ]
+    if len(known) < 2:
+        return None
+    steps = sorted(set.intersection(*(set(values) for _, values in known)))
+    if not steps:
+        return None
+    at_steps = [[values[step] for _, values in known] for step in steps]
+    return MeanCurve(
+        label=curves[0].label,
+        colour=curves[0].colour,
+        seeds=tuple(seed for seed, _ in known),
+        steps=tuple(steps),
+        values=tuple(statistics.fmean(values) for values in at_steps),
+        deviations=tuple(statistics.stdev(values) for values in at_steps),
+    )
+
+
+def _points(curve: CurveLine) -> zip[tuple[int, float]]:
+    return zip(curve.steps, curve.values, strict=False)
 
 
 def _rank(name: str) -> int:
     """Scores first, then the losses, the learning rate, the losses of several optimisers, and parts."""
-    if name.startswith("score/"):
+    if name.startswith(_SCORE):
         return 0
     if name in _FIRST:
         return 1 + _FIRST.index(name)
     return len(_FIRST) + 1 if name.endswith("/loss") else _PART
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of the grid; `file` is None with the reason in `missing`."""
-
-    heading: str
-    caption: str
-    file: Path | None
-    missing: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PictureRow:
-    """One line's pictures of one content image: content, style, early output, final output."""
-
-    label: str
-    pictures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PictureGrid:
-    """Every line's pictures of one content image."""
-
-    index: int
-    rows: tuple[PictureRow, ...]
-
-
-def curve_panels(lines: Sequence[Line]) -> tuple[CurvePanel, ...]:
-    """A panel per curve name: losses, learning rate, then every other one."""
-    found: dict[str, list[CurveLine]] = {}
-    units: dict[str, str] = {}
-    for line in lines:
-        for result in line.results:
-            for curve in result.curves:
-                units.setdefault(curve.name, curve.unit)
-                found.setdefault(curve.name, []).append(
-                    CurveLine(line.label, line.colour, result.cell.seed, curve.steps, curve.values)
-                )
-    names = sorted(found, key=lambda name: (_rank(name), name))
-    return tuple(CurvePanel(name, units[name], tuple(found[name])) for name in names)
-
-
-def picture_grids(tables: Sequence[ResultTable], lines: Sequence[Line]) -> tuple[PictureGrid, ...]:
-    """A grid per content image; of a line with several seeds the first that has pictures is shown."""
-    with_images = [
-        (line, next(result.images for result in line.results if result.images))
-        for line in lines
-        if any(result.images for result in line.results)
-    ]
-    indices = sorted({image.index for _, images in with_images for image in images if image.role != "style"})
-    return tuple(
-        PictureGrid(
-            index,
-            tuple(
-                PictureRow(line.label, tuple(_pictures(images, index, folder=tables[line.run].folder)))
-                for line, images in with_images
-            ),
-        )
-        for index in indices
-    )
-
-
-def _pictures(images: Sequence[ImageRecord], index: int, *, folder: str | None) -> Iterable[Picture]:
-    for role in _GIVEN:
-        yield from (
-            _picture(role, image, folder) for image in images if image.role == role and image.index == index
-        )
-    styles = [image for image in images if image.role == "style"]
-    if styles:
-        yield _picture("style", next((image for image in styles if image.index == index), styles[0]), folder)
-    outputs = [image for image in images if image.role in ("output", "grid") and image.index == index]
-    outputs = sorted(outputs, key=lambda image: (image.step is not None, image.step or 0))
-    if outputs:
-        if len(outputs) > 1:
-            yield _picture(_heading("early", outputs[0]), outputs[0], folder)
-        yield _picture(_heading("final", outputs[-1]), outputs[-1], folder)
-    for role in _ONCE:
-        yield from (
-            _picture(role, image, folder) for image in images if image.role == role and image.index == index
-        )
-
-
-def _heading(word: str, image: ImageRecord) -> str:
-    return "output" if image.step is None else f"{word} (step {image.step:,})"
-
-
-def _picture(heading: str, image: ImageRecord, folder: str | None) -> Picture:
-    if folder is None:
-        return Picture(heading, image.caption, None, f"{image.path}: the run's folder is not known")
-    root = Path(folder).resolve()
-    file = (root / image.path).resolve()
-    # A result file may come from anybody; it must not make a report show other files of this machine.
-    if not file.is_relative_to(root):
-        return Picture(heading, image.caption, None, f"{image.path}: outside of the run's folder")
-    if not file.is_file():
-        return Picture(heading, image.caption, None, f"{image.path}: the file is missing")
-    return Picture(heading, image.caption, file)

@@ -15,7 +15,9 @@ EXACT = frozenset(
         "total_parameters",
     }
 )
-_COST_OF_UNIT_ONE = frozenset({*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control"})
+_COST_OF_UNIT_ONE = frozenset(
+    {*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control", "steps_to_level"}
+)
 _PHYSICAL_UNITS = frozenset({"s", "B", "MAC", "MAC/s", "B/s"})
 
 _TITLES = {
@@ -54,6 +56,8 @@ _TITLES = {
     "miou": "mIoU",
     "peak_resident": "peak memory",
     "training_10k_steps": "10,000 training steps",
+    "steps_to_level": "training steps to the level",
+    "time_to_level": "time of training steps to the level",
     "train/loss": "training loss",
     "validation/loss": "validation loss",
     "learning_rate": "learning rate",
@@ -73,10 +77,19 @@ NOISY = "the A/A control does not hold 1 (two identical models were told apart: 
 
 
 def title(name: str) -> str:
-    """A measurement's or a curve's name for people: `fd[rand-conv-128]` -> `FD [rand-conv-128]`."""
+    """A measurement's or a curve's name for people: `fd[rand-conv-128]` -> `FD [rand-conv-128]`.
+
+    A level of it keeps its bound: `fid <= 30` -> `FID <= 30`.
+    """
     known = _TITLES.get(name)
     if known is not None:
         return known
+    # A curve of scores is called as the figure is that the finished network gets.
+    if score := re.fullmatch(r"score/(.+)", name):
+        return title(score[1])
+    level = re.fullmatch(r"(.+) ([<>]= \S+)", name)
+    if level:
+        return f"{title(level[1])} {level[2]}"
     # What stands in brackets is somebody's own name, and stays as it is.
     made = re.fullmatch(r"([^\[\]]+)\[(.+)\]", name)
     return f"{title(made[1])} [{made[2]}]" if made else re.sub(r"[_/]+", " ", name)

@@ -1,0 +1,148 @@
+"""The pictures that trainings and measures left, one grid for each of their indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchbench.core.measurement import ImageRecord, ResultTable
+from benchbench.report.views.lines import Line
+
+# What stands beside an output, and what is made once, at the end: each by its own name.
+_GIVEN = ("content", "input", "reference", "target")
+_ONCE = ("interpolation", "mixing", "walk")
+
+# What the pictures of an index have in common: `content` is restyled, `test` translated, of `tests` many
+# are in one picture; `samples` are of latents, `search` of latents found for one image.
+Subject = Literal["content", "test", "tests", "samples", "search", "several"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of the grid; `file` is None with the reason in `missing`."""
+
+    heading: str
+    caption: str
+    file: Path | None
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """One line's pictures of one index: what was given, early output, final output, what was made once."""
+
+    label: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureGrid:
+    """Every line's pictures of one index.
+
+    Attributes:
+        subject: what they are of; `several` where lines of different kinds have the same index.
+        caption: of what was given to the networks; empty where nothing is said of it.
+    """
+
+    index: int
+    rows: tuple[PictureRow, ...]
+    subject: Subject = "content"
+    caption: str = ""
+
+
+def picture_grids(tables: Sequence[ResultTable], lines: Sequence[Line]) -> tuple[PictureGrid, ...]:
+    """A grid per index of pictures; of a line with several seeds the first that has pictures is shown."""
+    with_images = [
+        (line, next(result.images for result in line.results if result.images))
+        for line in lines
+        if any(result.images for result in line.results)
+    ]
+    of_lines = [images for _, images in with_images]
+    indices = sorted({image.index for images in of_lines for image in images if image.role != "style"})
+    return tuple(
+        PictureGrid(
+            index,
+            tuple(
+                PictureRow(line.label, tuple(_pictures(images, index, folder=tables[line.run].folder)))
+                for line, images in with_images
+            ),
+            _subject(of_lines, index),
+            _caption(of_lines, index),
+        )
+        for index in indices
+    )
+
+
+def _subject(of_lines: Sequence[Sequence[ImageRecord]], index: int) -> Subject:
+    found = [_subject_of(images, index) for images in of_lines]
+    subjects = list(dict.fromkeys(each for each in found if each is not None))
+    return subjects[0] if len(subjects) == 1 else "several"
+
+
+def _subject_of(images: Sequence[ImageRecord], index: int) -> Subject | None:
+    here = [image for image in images if image.index == index and image.role != "style"]
+    roles = {image.role for image in here}
+    if not roles:
+        return None
+    if "content" in roles or any(image.role == "style" for image in images):
+        return "content"
+    if "input" in roles or "target" in roles:
+        return "test"
+    if "reference" in roles:
+        return "search"
+    if roles.isdisjoint(("grid", *_ONCE)):
+        return "test"
+    # StarGAN's grid begins with what it was given; that of latents is made of nothing to be seen.
+    return "tests" if any(image.caption.startswith("input, ") for image in here) else "samples"
+
+
+def _caption(of_lines: Sequence[Sequence[ImageRecord]], index: int) -> str:
+    if _subject(of_lines, index) == "several":
+        return ""
+    given = ("content", "input", "reference")
+    captions = [
+        image.caption
+        for images in of_lines
+        for image in images
+        if image.index == index and (image.role in given or image.caption.startswith("input, "))
+    ]
+    return next((caption for caption in captions if caption), "")
+
+
+def _pictures(images: Sequence[ImageRecord], index: int, *, folder: str | None) -> Iterable[Picture]:
+    for role in _GIVEN:
+        yield from (
+            _picture(role, image, folder) for image in images if image.role == role and image.index == index
+        )
+    styles = [image for image in images if image.role == "style"]
+    if styles:
+        yield _picture("style", next((image for image in styles if image.index == index), styles[0]), folder)
+    outputs = [image for image in images if image.role in ("output", "grid") and image.index == index]
+    outputs = sorted(outputs, key=lambda image: (image.step is not None, image.step or 0))
+    if outputs:
+        if len(outputs) > 1:
+            yield _picture(_heading("early", outputs[0]), outputs[0], folder)
+        yield _picture(_heading("final", outputs[-1]), outputs[-1], folder)
+    for role in _ONCE:
+        yield from (
+            _picture(role, image, folder) for image in images if image.role == role and image.index == index
+        )
+
+
+def _heading(word: str, image: ImageRecord) -> str:
+    return "output" if image.step is None else f"{word} (step {image.step:,})"
+
+
+def _picture(heading: str, image: ImageRecord, folder: str | None) -> Picture:
+    if folder is None:
+        return Picture(heading, image.caption, None, f"{image.path}: the run's folder is not known")
+    root = Path(folder).resolve()
+    file = (root / image.path).resolve()
+    # A result file may come from anybody; it must not make a report show other files of this machine.
+    if not file.is_relative_to(root):
+        return Picture(heading, image.caption, None, f"{image.path}: outside of the run's folder")
+    if not file.is_file():
+        return Picture(heading, image.caption, None, f"{image.path}: the file is missing")
+    return Picture(heading, image.caption, file)

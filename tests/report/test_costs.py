@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+
+from benchbench.core.cell import Cell
+from benchbench.core.measurement import CellResult, Protocol
+from benchbench.core.suite import ArchitectureSpec, Expectation
+from benchbench.report.cost_table import cost_grid
+from benchbench.report.document import Item, Notes
+from benchbench.report.views.costs import cost_rows
+from benchbench.report.views.lines import group_lines
+
+LEVEL = "fd[rand-conv-64] <= 30"
+
+
+@pytest.fixture
+def trained(factory):
+    """Makes a result of a training, of `variant` and with so many seconds for 10,000 steps."""
+
+    def make(variant: str, per_10k_s: float, *, seed: int = 0, batch: int = 4, met: int | None = None):
+        protocol = Protocol(name="training", settings={"device": "cpu", "batch": batch, "steps": 500})
+
+        def figure(name, value, unit="1", setting=""):
+            return factory.figure(name, value, unit, setting=setting, protocol=protocol)
+
+        figures = [
+            figure("training_time", per_10k_s / 20 + 7, "s"),
+            figure("training_10k_steps", per_10k_s, "s"),
+            figure("peak_resident", 2**30, "B"),
+        ]
+        if met is not None:
+            figures.append(figure("steps_to_level", met, setting=LEVEL))
+            figures.append(figure("time_to_level", met * per_10k_s / 1e4, "s", setting=LEVEL))
+        return CellResult(
+            cell=Cell(variant=variant, seed=seed, architecture=ArchitectureSpec(name=f"net_{variant}")),
+            measurements=tuple(figures),
+        )
+
+    return make
+
+
+def rows_of(factory, results, **expected):
+    suite = factory.make_suite()
+    expect = {name: {"training_10k_steps": Expectation(value=value)} for name, value in expected.items()}
+    table = factory.make_table(suite=suite.model_copy(update={"expect": expect}), results=results)
+    return cost_rows([table], group_lines([table]))
+
+
+def test_costs_stand_beside_the_baselines_and_the_papers(factory, trained) -> None:
+    results = [trained("baseline", 4000.0, met=300), trained("v1", 3000.0)]
+    baseline, light = rows_of(factory, results, baseline=13680, v1=2520)
+    assert (baseline.ratio, baseline.paper_ratio) == (None, None)
+    assert light.ratio == pytest.approx(0.75)
+    assert light.paper_ratio == pytest.approx(2520 / 13680)
+    assert (light.steps, light.batch) == (500, 4)
+    assert baseline.levels[0].steps.value == 300
+    assert baseline.levels[0].time_s.value == pytest.approx(120)
+    assert light.levels[0].steps is None
+
+    grid = cost_grid((baseline, light), Notes())
+    titles = [column.title for column in grid.columns]
+    assert titles == [
+        "variant", "steps", "batch", "training", "10,000 steps", "times the baseline's", "paper",
+        "peak memory", "to FD [rand-conv-64] <= 30",
+    ]  # fmt: skip
+    shown = [item.text for item in grid.rows[1].items]
+    assert shown[5:7] == ["0.750x", "0.184x"]
+    assert shown[-1] == "not reached"
+    assert [(item.text, item.detail) for item in grid.rows[0].items[-2:]] == [
+        ("1.00 GiB", "resident"),
+        ("300", "2 min 0 s"),
+    ]
+
+
+def test_times_of_other_batches_are_not_compared(factory, trained) -> None:
+    _, light = rows_of(factory, [trained("baseline", 4000.0), trained("v1", 3000.0, batch=8)])
+    assert light.ratio is None
+
+
+def test_seeds_are_averaged(factory, trained) -> None:
+    results = [trained("baseline", value, seed=seed) for seed, value in enumerate((3900.0, 4100.0))]
+    results += [trained("v1", value, seed=seed) for seed, value in enumerate((2000.0, 3000.0))]
+    _, light = rows_of(factory, results)
+    assert light.per_10k_s.value == 2500
+    assert light.ratio == pytest.approx(2500 / 4000)
+    grid = cost_grid((light,), Notes())
+    timed = [column.title for column in grid.columns].index("10,000 steps")
+    assert grid.rows[0].items[timed].detail.startswith("± ")
+
+
+def test_how_many_seeds_met_a_level_is_said(factory, trained) -> None:
+    results = [trained("baseline", 4000.0, seed=0, met=100), trained("baseline", 4000.0, seed=1)]
+    (row,) = rows_of(factory, results)
+    assert cost_grid((row,), Notes()).rows[0].items[-1] == Item("100", "40.0 s", more=("1 of 2 seeds",))
+
+
+def test_what_no_line_has_gets_neither_column_nor_footnote(factory, trained) -> None:
+    notes = Notes()
+    grid = cost_grid(rows_of(factory, [trained("baseline", 4000.0)]), notes)
+    assert not {"paper", "times the baseline's", "parameters trained"} & {each.title for each in grid.columns}
+    assert [number for number, _ in grid.notes] == [1]
+
+
+def test_a_network_that_was_not_trained_has_no_row(factory, trained) -> None:
+    loaded = trained("v1", 1.0).model_copy(update={"measurements": ()})
+    assert [row.line.variant for row in rows_of(factory, [trained("baseline", 1.0), loaded])] == ["baseline"]
