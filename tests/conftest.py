@@ -13,20 +13,30 @@ import pytest
 from PIL import Image
 
 WritePictures = Callable[..., Path]
+LoadModule = Callable[[str], ModuleType]
 
 
-@pytest.fixture(scope="session")
-def stubs() -> ModuleType:
-    """tests/quality/inception_stubs.py."""
-    name = "inception_stubs"
-    path = Path(__file__).parent / "quality" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
+def _load_module(path: str) -> ModuleType:
+    name = f"benchbench_{Path(path).stem}"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def load_module() -> LoadModule:
+    """`quality/inception_stubs.py`, of this folder -> the module; test modules are no package."""
+    return _load_module
+
+
+@pytest.fixture(scope="session")
+def stubs(load_module: LoadModule) -> ModuleType:
+    """tests/quality/inception_stubs.py."""
+    return load_module("quality/inception_stubs.py")
 
 
 @pytest.fixture(scope="session")

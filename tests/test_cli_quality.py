@@ -194,24 +194,28 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown callable": (quality("--images", "4", generated="made_up:nosie"), "did you mean 'noise'"),
     "no module": (quality("--images", "4", generated="made_down:noise"), "no module 'made_down'"),
     "no reference where one is needed": (quality(reference="none"), "compares with a reference"),
-    "more than there are": (quality("--images", "13"), "13 images asked for, 12 are there"),
-    "some of what is paired": (quality("--images", "9", "--metrics", "l1"), "pairs need every image"),
-    "too few asked for": (quality("--images", "1"), "images"),
-    "a negative seed": (quality("--seed", "-1"), "seed"),
-    "a setting without =": (quality("--set", "gibberish"), "key=value"),
-    "an unknown setting": (quality("--set", "bacth=4"), "batch"),
-    "a setting that is no path": (quality("--set", "a..b=4"), "is no path"),
-    "a setting of the wrong type": (quality("--set", "batch=many"), "batch"),
-    "a setting below a plain value": (quality("--images", "9", "--set", "images.x=4"), "images"),
-    "an unknown protocol": (quality("--protocol", "fastgen"), "fastgan"),
-    "an unknown device": (quality("--device", "gpu"), "unknown device 'gpu'"),
-    "an earlier file that is not there": (quality("--compare", "no.json"), "--compare no.json"),
-    "weights that are missing": (quality("--metrics", "fid"), "no weights of"),
     "an extractor of the wrong size": (
         (*REAL, "{name: 'made_up:Means', side: 24, resize: none}"),
         "the extractor takes 24 x 24",
     ),
 }  # fmt: skip
+# What is wrong in the options themselves.
+WRONG_OPTIONS = {
+    "--images 13": "13 images asked for, 12 are there",
+    "--images 9 --metrics l1": "pairs need every image",
+    "--images 1": "images",
+    "--seed -1": "seed",
+    "--set gibberish": "key=value",
+    "--set bacth=4": "batch",
+    "--set a..b=4": "is no path",
+    "--set batch=many": "batch",
+    "--images 9 --set images.x=4": "images",
+    "--protocol fastgen": "fastgan",
+    "--device gpu": "unknown device 'gpu'",
+    "--compare no.json": "--compare no.json",
+    "--metrics fid": "no weights of",
+}
+MISTAKES |= {options: (quality(*options.split()), told) for options, told in WRONG_OPTIONS.items()}
 
 
 @pytest.mark.parametrize(("arguments", "told"), MISTAKES.values(), ids=MISTAKES)

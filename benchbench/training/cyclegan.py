@@ -8,7 +8,6 @@ out of `input`'s (A); the other generator and discriminator are of the same defi
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack
 from typing import Annotated
@@ -24,9 +23,9 @@ from benchbench.core.training import Recipe, TrainingContext
 from benchbench.training.adversarial import discriminator_loss, generator_loss
 from benchbench.training.image_pool import ImagePool
 from benchbench.training.networks import frozen
-from benchbench.training.options import Count, LoopOptions, plan_schedule
+from benchbench.training.optimizers import adam, decay_all
+from benchbench.training.options import Count, LoopOptions
 from benchbench.training.pixels import to_network, to_pictures
-from benchbench.training.schedules import decay_linearly
 from benchbench.training.translated import load_examples, shown
 from benchbench.training.trying import try_out
 
@@ -84,20 +83,14 @@ class CycleGANTask:
         }
         self.kept: Mapping[str, nn.Module] = {f"pool_{name}": pool for name, pool in self._pools.items()}
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {
-            role: torch.optim.Adam(
-                itertools.chain.from_iterable(
-                    self.networks[name].parameters() for name in (role, f"{role}_back")
-                ),
+            role: adam(
+                [*self.networks[role].parameters(), *self.networks[f"{role}_back"].parameters()],
+                options,
                 lr=options.lr,
-                betas=(options.beta_1, options.beta_2),
             )
             for role in ("generator", "discriminator")
         }
-        total = plan_schedule(options, images=len(train)).total
-        self.schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler] = {
-            name: decay_linearly(optimizer, total=total, share=options.decay_share)
-            for name, optimizer in self.optimizers.items()
-        }
+        self.schedulers = decay_all(self.optimizers, options, share=options.decay_share, images=len(train))
         self._options, self._values, self._device = options, context.values, context.device
         self._test = context.images.test
         self._check(load_examples(train, [0], context.device))

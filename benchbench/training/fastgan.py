@@ -27,6 +27,7 @@ from benchbench.training.diffaugment import Augmentation, DiffAugment
 from benchbench.training.draws import Draws
 from benchbench.training.latents import Latents, latent_size
 from benchbench.training.networks import Averaged, evaluating, frozen, unwrapped
+from benchbench.training.optimizers import adam
 from benchbench.training.options import Count, LoopOptions
 from benchbench.training.pixels import to_network
 from benchbench.training.self_supervision import (
@@ -40,7 +41,7 @@ from benchbench.training.self_supervision import (
     ratio_head,
     stretched,
 )
-from benchbench.training.trying import try_out
+from benchbench.training.trying import check_size, try_out
 
 
 class FastGanOptions(LoopOptions):
@@ -116,9 +117,14 @@ class FastGanTask:
         self.kept: Mapping[str, nn.Module] = (
             {"averaged": self._averaged} if self._averaged is not None else {}
         )
+        players = {"generator": [generator], "discriminator": [discriminator, *self._heads.values()]}
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {
-            "generator": _adam([generator], options),
-            "discriminator": _adam([discriminator, *self._heads.values()], options),
+            role: adam(
+                (each for part in parts for each in part.parameters() if each.requires_grad),
+                options,
+                lr=options.lr,
+            )
+            for role, parts in players.items()
         }
         self.schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler] = {}
         self._distance = (
@@ -142,15 +148,10 @@ class FastGanTask:
             expected="one of two images at once: fastgan",
             images="both",
         )
-        size = list(context.images.train[0].shape)
-        if list(made[0].shape[1:]) != size:
-            raise OptionError(
-                f"the generator makes images {list(made[0].shape[1:])}, and the data are {size}",
-                expected="one size",
-                fix=f"set 'size' of the data to {made[0].shape[-1]}, or that of the architecture",
-            )
+        check_size(made[0], context.images.train[0])
         judge = context.require_discriminator("fastgan")
-        expected = f"one that takes {size} and {list(made[1].shape[1:])}: fastgan_discriminator"
+        large, small = (list(each.shape[1:]) for each in made)
+        expected = f"one that takes {large} and {small}: fastgan_discriminator"
         what = "the discriminator of recipe 'fastgan'"
         if not self._parts - {"auto_encoding"}:
             try_out(judge, *made, what=what, expected=expected)
@@ -231,11 +232,6 @@ class FastGanTask:
                 yield from self._latents.between(network, rows)
                 if len(getattr(network, "excitation", ())):
                     yield from self._latents.mixing(network, rows)
-
-
-def _adam(networks: list[nn.Module], options: FastGanOptions) -> torch.optim.Adam:
-    moved = [each for network in networks for each in network.parameters() if each.requires_grad]
-    return torch.optim.Adam(moved, lr=options.lr, betas=(options.beta_1, options.beta_2))
 
 
 def build_task(context: TrainingContext, options: FastGanOptions) -> FastGanTask:

@@ -24,9 +24,10 @@ from benchbench.training.gan_options import GanOptions
 from benchbench.training.gradient_penalties import r1, wgan_gp
 from benchbench.training.latents import Latents, latent_size
 from benchbench.training.networks import Averaged, freeze_unused, frozen, unwrapped
+from benchbench.training.optimizers import adam
 from benchbench.training.path_length import PathLength, require_mapping
 from benchbench.training.pixels import to_network
-from benchbench.training.trying import try_out
+from benchbench.training.trying import check_size, try_out
 
 
 class GanTask:
@@ -51,8 +52,10 @@ class GanTask:
         kept = {"averaged": self._averaged, "path_length": self._path}
         self.kept: Mapping[str, nn.Module] = {name: each for name, each in kept.items() if each is not None}
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {
-            "generator": _adam(generator, options, lr=options.lr),
-            "discriminator": _adam(discriminator, options, lr=options.discriminator_lr or options.lr),
+            "generator": adam(generator.parameters(), options, lr=options.lr),
+            "discriminator": adam(
+                discriminator.parameters(), options, lr=options.discriminator_lr or options.lr
+            ),
         }
         self.schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler] = {}
         self._draws = Draws(context.seed, context.device, rank=context.rank, world=context.world)
@@ -69,7 +72,6 @@ class GanTask:
 
     def _check(self, context: TrainingContext) -> None:
         what = "the discriminator of recipe 'gan'"
-        size = tuple(context.images.train[0].shape)
         made = _tensor(
             try_out(
                 context.module,
@@ -79,13 +81,8 @@ class GanTask:
             ),
             "the generator of recipe 'gan'",
         )
-        if tuple(made.shape[1:]) != size:
-            raise OptionError(
-                f"the generator makes images {list(made.shape[1:])}, and the data are {list(size)}",
-                expected="one size",
-                fix=f"set 'size' of the data to {made.shape[-1]}, or that of the architecture",
-            )
-        expected = f"one that takes {list(size)}"
+        check_size(made, context.images.train[0])
+        expected = f"one that takes {list(made.shape[1:])}"
         _tensor(try_out(self.networks["discriminator"], made, what=what, expected=expected), what)
         if context.world > 1:
             freeze_unused(context.module, self._latents.fixed("trial", 2))
@@ -183,10 +180,6 @@ def normalise(network: nn.Module) -> None:
             layer, "parametrizations"
         ):
             spectral_norm(layer)
-
-
-def _adam(network: nn.Module, options: GanOptions, *, lr: float) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=(options.beta_1, options.beta_2))
 
 
 def _styled_layers(generator: nn.Module) -> int:

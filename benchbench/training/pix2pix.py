@@ -20,9 +20,9 @@ from benchbench.core.measurement import ImageRecord
 from benchbench.core.training import Recipe, TrainingContext
 from benchbench.training.adversarial import discriminator_loss, generator_loss
 from benchbench.training.networks import frozen
-from benchbench.training.options import Count, LoopOptions, plan_schedule
+from benchbench.training.optimizers import adam, decay_all
+from benchbench.training.options import Count, LoopOptions
 from benchbench.training.pixels import to_network, to_pictures
-from benchbench.training.schedules import decay_linearly
 from benchbench.training.translated import load_examples, shown
 from benchbench.training.trying import try_out
 
@@ -61,16 +61,12 @@ class Pix2PixTask:
         self.kept: Mapping[str, nn.Module] = {}
         self.result = context.module
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.Adam(
-                network.parameters(), lr=options.lr, betas=(options.beta_1, options.beta_2)
-            )
+            name: adam(network.parameters(), options, lr=options.lr)
             for name, network in self.networks.items()
         }
-        total = plan_schedule(options, images=len(context.images.train)).total
-        self.schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler] = {
-            name: decay_linearly(optimizer, total=total, share=options.decay_share)
-            for name, optimizer in self.optimizers.items()
-        }
+        self.schedulers = decay_all(
+            self.optimizers, options, share=options.decay_share, images=len(context.images.train)
+        )
         self._options, self._values, self._device = options, context.values, context.device
         self._validation, self._test = context.images.validation, context.images.test
         self._check(load_examples(context.images.train, [0], context.device))

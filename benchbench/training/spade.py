@@ -2,8 +2,8 @@
 
 Hinge loss on discriminators at several scales, which see layout and image side by side; feature
 matching on their layers; a perceptual loss. Park et al. 2019, "Semantic image synthesis with
-spatially-adaptive normalization". The perceptual loss is on VGG-16, not on the paper's VGG-19; with random
-weights, the default that needs no download, its curve is called `random_features`.
+spatially-adaptive normalization". The perceptual loss is on VGG-19, as in pix2pixHD; with random weights,
+the default that needs no download, its curve is called `random_features`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from benchbench.core.measurement import ImageRecord
 from benchbench.core.training import Recipe, TrainingContext
 from benchbench.quality.vgg_weights import VggOptions
 from benchbench.training.adversarial import discriminator_loss, generator_loss
+from benchbench.training.batch_norm import synchronise
 from benchbench.training.feature_distance import FeatureDistance
 from benchbench.training.feature_matching import captured, feature_matching
 from benchbench.training.layout_colours import colour_layout
 from benchbench.training.networks import frozen
-from benchbench.training.options import Count, LoopOptions, plan_schedule
+from benchbench.training.optimizers import adam, decay_all
+from benchbench.training.options import Count, LoopOptions
 from benchbench.training.pixels import to_network, to_pictures
-from benchbench.training.schedules import decay_linearly
 from benchbench.training.translated import load_examples, shown
 from benchbench.training.trying import try_out
 
@@ -43,7 +44,7 @@ class SpadeOptions(LoopOptions):
         perceptual_weight: of the perceptual loss (the same); 0 leaves it out.
         decay_share: over how much of the training, at its end, the learning rates fall linearly to 0: the
             last 100 of 200 epochs (appendix A).
-        features: the weights of the VGG-16.
+        features: the weights of the VGG-19.
     """
 
     batch: Count = 32
@@ -62,6 +63,8 @@ class SpadeTask:
     """The objective as the loop sees it. The terms are as they are before their weights."""
 
     def __init__(self, context: TrainingContext, options: SpadeOptions) -> None:
+        if context.world > 1:
+            synchronise(context.module)
         self.networks: MutableMapping[str, nn.Module] = {
             "generator": context.module,
             "discriminator": context.require_discriminator("spade"),
@@ -70,16 +73,12 @@ class SpadeTask:
         self.result = context.module
         rates = {"generator": options.lr_generator, "discriminator": options.lr_discriminator}
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.Adam(
-                network.parameters(), lr=rates[name], betas=(options.beta_1, options.beta_2)
-            )
+            name: adam(network.parameters(), options, lr=rates[name])
             for name, network in self.networks.items()
         }
-        total = plan_schedule(options, images=len(context.images.train)).total
-        self.schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler] = {
-            name: decay_linearly(optimizer, total=total, share=options.decay_share)
-            for name, optimizer in self.optimizers.items()
-        }
+        self.schedulers = decay_all(
+            self.optimizers, options, share=options.decay_share, images=len(context.images.train)
+        )
         self._perceptual = (
             FeatureDistance(options.features).to(context.device) if options.perceptual_weight > 0 else None
         )
@@ -151,7 +150,7 @@ def build_task(context: TrainingContext, options: SpadeOptions) -> SpadeTask:
 
     Raises:
         OptionError: no discriminator, one without patches, or networks that do not take these layouts.
-        CheckpointError: VGG-16 weights that were asked for are not here.
+        CheckpointError: VGG-19 weights that were asked for are not here.
     """
     return SpadeTask(context, options)
 

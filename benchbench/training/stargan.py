@@ -25,9 +25,9 @@ from benchbench.training.adversarial import discriminator_loss, generator_loss
 from benchbench.training.draws import Draws
 from benchbench.training.gradient_penalties import wgan_gp
 from benchbench.training.networks import frozen, unwrapped
-from benchbench.training.options import Count, LoopOptions, plan_schedule
+from benchbench.training.optimizers import adam, decay_all
+from benchbench.training.options import Count, LoopOptions
 from benchbench.training.pixels import to_network, to_pictures
-from benchbench.training.schedules import decay_linearly
 from benchbench.training.translated import load_examples
 from benchbench.training.trying import try_out
 
@@ -78,17 +78,11 @@ class StarGANTask:
         self.kept: Mapping[str, nn.Module] = {}
         self.result = context.module
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.Adam(
-                network.parameters(), lr=options.lr, betas=(options.beta_1, options.beta_2)
-            )
+            name: adam(network.parameters(), options, lr=options.lr)
             for name, network in self.networks.items()
         }
         train = context.images.train
-        total = plan_schedule(options, images=len(train)).total
-        self.schedulers: Mapping[str, torch.optim.lr_scheduler.LRScheduler] = {
-            name: decay_linearly(optimizer, total=total, share=options.decay_share)
-            for name, optimizer in self.optimizers.items()
-        }
+        self.schedulers = decay_all(self.optimizers, options, share=options.decay_share, images=len(train))
         self._draws = Draws(context.seed, context.device, rank=context.rank, world=context.world)
         self._options, self._values, self._device = options, context.values, context.device
         self._test = context.images.test

@@ -35,3 +35,17 @@ def try_out(network: nn.Module, *inputs: torch.Tensor, what: str, expected: str,
             expected=expected,
             fix="correct the options of the architecture or of the data",
         ) from error
+
+
+def check_size(made: torch.Tensor, image: torch.Tensor) -> None:
+    """What a generator makes, [N, C, H, W], is as large as an image of the data, [C, H, W].
+
+    Raises:
+        OptionError: it is not; both sizes are named.
+    """
+    if made.shape[1:] != image.shape:
+        raise OptionError(
+            f"the generator makes images {list(made.shape[1:])}, and the data are {list(image.shape)}",
+            expected="one size",
+            fix=f"set 'size' of the data to {made.shape[-1]}, or that of the architecture",
+        )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -32,31 +32,25 @@ class Colours(nn.Module):
         return made[:, :, None, None].expand(-1, -1, self.size, self.size)
 
 
-@dataclass
-class Pictures:
-    """Even colours, and for `speckle` one pixel of each that none can reach."""
-
-    count: int
-    size: int = SIZE
-    speckle: bool = False
-
+class Pictures(list[torch.Tensor]):
     @property
     def names(self):
-        return tuple(f"picture {index}" for index in range(self.count))
+        return tuple(f"picture {index}" for index in range(len(self)))
 
-    def __len__(self):
-        return self.count
 
-    def __getitem__(self, index):
+def pictures(count: int, size: int = SIZE, *, speckle: bool = False) -> Pictures:
+    """Even colours, and for `speckle` one pixel of each that none can reach."""
+    made = Pictures()
+    for index in range(count):
         colour = torch.tensor([60 + 20 * index, 128, 200 - 20 * index], dtype=torch.uint8)
-        image = colour.view(3, 1, 1).repeat(1, self.size, self.size)
-        if self.speckle:
-            image[:, 0, 0] = 255
-        return image
+        made.append(colour.view(3, 1, 1).repeat(1, size, size))
+        if speckle:
+            made[index][:, 0, 0] = 255
+    return made
 
 
-def splits(**given: object) -> Splits:
-    return Splits(Pictures(4), Pictures(2), Pictures(**{"count": 5, **given}), "digest")
+def splits(*, count: int = 5, **given: object) -> Splits:
+    return Splits(pictures(4), pictures(2), pictures(count, **given), "digest")
 
 
 def subject(module: nn.Module | None = None, **given: object) -> Subject:

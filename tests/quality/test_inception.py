@@ -28,14 +28,25 @@ def context(cache: Path) -> FeatureContext:
     return FeatureContext(device="cpu", reference=nothing, reference_digest="", cache=cache, say=print)
 
 
+def digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load(path: Path, cache: Path, **given: Any) -> Any:
+    """The extractor of a file that is declared with its hash."""
+    options = inception.InceptionOptions(weights=str(path), sha256=digest_of(path), **given)
+    return inception.load_inception(options, context(cache))
+
+
 # Narrow enough for every run; the published width is in the slow tests.
 NARROW = 0.25
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory, stubs: Any) -> tuple[Path, str]:
+def script(tmp_path_factory: pytest.TempPathFactory, stubs: Any) -> Path:
     path = tmp_path_factory.mktemp("weights") / "inception-2015-12-05.pt"
-    return path, stubs.write_torchscript_stub(path, width=NARROW)
+    stubs.write_torchscript_stub(path, width=NARROW)
+    return path
 
 
 @pytest.fixture
@@ -58,14 +69,12 @@ def clean_fids_resize(pictures: Tensor, mode: str) -> Tensor:
     return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2)
 
 
-def check_against_clean_fid(path: Path, digest: str, pictures: Tensor, cache: Path) -> None:
+def check_against_clean_fid(path: Path, pictures: Tensor, cache: Path) -> None:
     declare_missing_operators()
     from cleanfid.inception_torchscript import InceptionV3W
 
     theirs = InceptionV3W(str(path.parent), download=False)
-    ours = inception.load_inception(
-        inception.InceptionOptions(weights=str(path), sha256=digest), context(cache)
-    )
+    ours = load(path, cache)
     for how, mode in (("clean", "clean"), ("legacy", "legacy_pytorch")):
         resized = clean_fids_resize(pictures, mode)
         # TorchScript would compile for longer than it runs.
@@ -83,41 +92,29 @@ def check_against_clean_fid(path: Path, digest: str, pictures: Tensor, cache: Pa
         assert torch.allclose(of_the_network.logits, wanted.clone() @ head.T, atol=1e-3)
 
 
-def test_features_are_clean_fids(script: tuple[Path, str], pictures: Tensor, tmp_path: Path) -> None:
-    check_against_clean_fid(*script, pictures, tmp_path)
+def test_features_are_clean_fids(script: Path, pictures: Tensor, tmp_path: Path) -> None:
+    check_against_clean_fid(script, pictures, tmp_path)
 
 
 @pytest.mark.slow
 def test_features_are_clean_fids_at_full_width(tmp_path: Path, pictures: Tensor, stubs: Any) -> None:
     path = tmp_path / "inception-2015-12-05.pt"
-    check_against_clean_fid(path, stubs.write_torchscript_stub(path), pictures, tmp_path)
+    stubs.write_torchscript_stub(path)
+    check_against_clean_fid(path, pictures, tmp_path)
 
 
-def test_the_logits_are_clean_fids_without_their_bias(
-    script: tuple[Path, str], pictures: Tensor, tmp_path: Path
-) -> None:
-    path, digest = script
-    ours = inception.load_inception(
-        inception.InceptionOptions(weights=str(path), sha256=digest), context(tmp_path)
-    )
+def test_the_logits_are_clean_fids_without_their_bias(script: Path, pictures: Tensor, tmp_path: Path) -> None:
+    ours = load(script, tmp_path)
     images = resize(pictures, side=299, how="legacy")
     made = ours.run(images).logits
     assert made is not None
     with torch.inference_mode(), unoptimised():
-        wanted = torch.jit.load(str(path)).eval()(images, no_output_bias=True)
+        wanted = torch.jit.load(str(script)).eval()(images, no_output_bias=True)
     assert torch.allclose(made.softmax(1), wanted, atol=1e-6, rtol=1e-4)
 
 
-def test_the_network_as_it_is_gives_the_same(
-    script: tuple[Path, str], pictures: Tensor, tmp_path: Path
-) -> None:
-    path, digest = script
-    made = {
-        optimise: inception.load_inception(
-            inception.InceptionOptions(weights=str(path), sha256=digest, optimise=optimise), context(tmp_path)
-        )
-        for optimise in ("fused", "none")
-    }
+def test_the_network_as_it_is_gives_the_same(script: Path, pictures: Tensor, tmp_path: Path) -> None:
+    made = {optimise: load(script, tmp_path, optimise=optimise) for optimise in ("fused", "none")}
     images = resize(pictures, side=299, how="clean")
     features = {name: extractor.run(images).features for name, extractor in made.items()}
     assert relative(features["fused"], features["none"]) <= 5e-6
@@ -126,22 +123,17 @@ def test_the_network_as_it_is_gives_the_same(
     assert made["none"].settings != made["fused"].settings
 
 
-def test_a_picture_has_the_same_features_in_any_batch(
-    script: tuple[Path, str], pictures: Tensor, tmp_path: Path
-) -> None:
-    path, digest = script
-    ours = inception.load_inception(
-        inception.InceptionOptions(weights=str(path), sha256=digest), context(tmp_path)
-    )
+def test_a_picture_has_the_same_features_in_any_batch(script: Path, pictures: Tensor, tmp_path: Path) -> None:
+    ours = load(script, tmp_path)
     images = resize(pictures, side=299, how="clean")
     together = ours.run(images).features
     alone = torch.cat([ours.run(image[None]).features for image in images])
     assert relative(alone, together) <= 1e-6
 
 
-def test_it_does_not_matter_where_it_is_loaded(script: tuple[Path, str]) -> None:
+def test_it_does_not_matter_where_it_is_loaded(script: Path) -> None:
     # In inference mode operators arrive whole, and folding must see through that.
-    layers = torch.jit.load(str(script[0])).eval().layers
+    layers = torch.jit.load(str(script)).eval().layers
     example = torch.zeros(1, 3, 299, 299)
     outside = FusedNetwork(layers, example)
     with torch.inference_mode():
@@ -191,13 +183,12 @@ def test_pytorch_fid_resizes_in_its_own_way_unless_told() -> None:
 def test_the_published_weights_alone_take_a_name_of_the_literature(
     resizing: Any,
     names: set[str],
-    script: tuple[Path, str],
+    script: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path, digest = script
-    options = inception.InceptionOptions(weights=str(path), sha256=digest, resize=resizing)
-    own = inception.load_inception(options, context(tmp_path))
+    digest = digest_of(script)
+    own = load(script, tmp_path, resize=resizing)
     assert own.registered == frozenset()
     # Another resize than the literature's is part of the name.
     suffix = "" if resizing == "clean" else "-legacy"
@@ -205,7 +196,7 @@ def test_the_published_weights_alone_take_a_name_of_the_literature(
     # As if it were the published file.
     published = dataclasses.replace(inception.TORCHSCRIPT, sha256=digest)
     monkeypatch.setattr(inception, "TORCHSCRIPT", published)
-    options = inception.InceptionOptions(weights=str(path), resize=resizing)
+    options = inception.InceptionOptions(weights=str(script), resize=resizing)
     registered = inception.load_inception(options, context(tmp_path))
     assert registered.registered == names
     assert registered.label == f"inception{suffix}"
@@ -237,34 +228,25 @@ def test_a_file_that_is_not_the_published_one_is_never_opened(tmp_path: Path) ->
 def test_a_pinned_file_that_is_no_network_is_told(tmp_path: Path) -> None:
     path = tmp_path / "inception-2015-12-05.pt"
     path.write_bytes(b"not the network")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(CheckpointError, match="cannot be loaded"):
-        inception.load_inception(
-            inception.InceptionOptions(weights=str(path), sha256=digest), context(tmp_path)
-        )
+        load(path, tmp_path)
 
 
 def test_a_torchscript_that_is_no_inception_is_told(tmp_path: Path) -> None:
     path = tmp_path / "inception-2015-12-05.pt"
     torch.jit.script(torch.nn.Conv2d(3, 4, 1)).save(str(path))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(CheckpointError, match="cannot be loaded"):
-        inception.load_inception(
-            inception.InceptionOptions(weights=str(path), sha256=digest), context(tmp_path)
-        )
+        load(path, tmp_path)
 
 
-def test_weights_that_are_no_numbers_are_refused(script: tuple[Path, str], tmp_path: Path) -> None:
-    network = torch.jit.load(str(script[0]))
+def test_weights_that_are_no_numbers_are_refused(script: Path, tmp_path: Path) -> None:
+    network = torch.jit.load(str(script))
     with torch.no_grad():
         next(iter(network.parameters())).fill_(float("nan"))
     path = tmp_path / "inception-2015-12-05.pt"
     network.save(str(path))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(MeasurementError, match="off by nan"):
-        inception.load_inception(
-            inception.InceptionOptions(weights=str(path), sha256=digest), context(tmp_path)
-        )
+        load(path, tmp_path)
 
 
 class Trap:

@@ -20,6 +20,7 @@ from benchbench.quality.weights import PinnedFile
 
 WIDTH, HEADS, DEPTH, DIMENSIONS = 64, 1, 2, 16
 State = dict[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
 
 
 def layer_norm(x: Tensor, state: State, name: str, eps: float) -> Tensor:
@@ -73,13 +74,22 @@ def dinov2_by_hand(images: Tensor, state: State) -> Tensor:
     return layer_norm(x[:, 0], state, "norm", 1e-6)
 
 
-def drawn(shapes: dict[str, tuple[int, ...]]) -> State:
+def block(at: str, vectors: list[str], *, projected: str, out: str, up: str, down: str) -> Shapes:
+    """Of a transformer's block: its vectors, and weight and bias of its four matrices, by their names."""
+    shapes: Shapes = {f"{at}.{name}": (WIDTH,) for name in vectors}
+    for name, made, taken in ((projected, 3, 1), (out, 1, 1), (up, 4, 1), (down, 1, 4)):
+        shapes[f"{at}.{name}weight"] = (made * WIDTH, taken * WIDTH)
+        shapes[f"{at}.{name}bias"] = (made * WIDTH,)
+    return shapes
+
+
+def drawn(shapes: Shapes) -> State:
     generator = torch.Generator().manual_seed(0)
     return {name: torch.randn(shape, generator=generator) * 0.3 for name, shape in shapes.items()}
 
 
 def clip_state() -> State:
-    shapes: dict[str, tuple[int, ...]] = {
+    shapes: Shapes = {
         "visual.conv1.weight": (WIDTH, 3, 32, 32),
         "visual.class_embedding": (WIDTH,),
         "visual.positional_embedding": (5, WIDTH),
@@ -88,26 +98,20 @@ def clip_state() -> State:
     }
     for name in ("ln_pre", "ln_post"):
         shapes |= {f"visual.{name}.weight": (WIDTH,), f"visual.{name}.bias": (WIDTH,)}
-    for block in range(DEPTH):
-        at = f"visual.transformer.resblocks.{block}"
-        shapes |= {
-            f"{at}.{name}": (WIDTH,) for name in ("ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias")
-        }
-        shapes |= {
-            f"{at}.attn.in_proj_weight": (3 * WIDTH, WIDTH),
-            f"{at}.attn.in_proj_bias": (3 * WIDTH,),
-            f"{at}.attn.out_proj.weight": (WIDTH, WIDTH),
-            f"{at}.attn.out_proj.bias": (WIDTH,),
-            f"{at}.mlp.c_fc.weight": (4 * WIDTH, WIDTH),
-            f"{at}.mlp.c_fc.bias": (4 * WIDTH,),
-            f"{at}.mlp.c_proj.weight": (WIDTH, 4 * WIDTH),
-            f"{at}.mlp.c_proj.bias": (WIDTH,),
-        }
+    for number in range(DEPTH):
+        shapes |= block(
+            f"visual.transformer.resblocks.{number}",
+            ["ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias"],
+            projected="attn.in_proj_",
+            out="attn.out_proj.",
+            up="mlp.c_fc.",
+            down="mlp.c_proj.",
+        )
     return drawn(shapes)
 
 
 def dinov2_state() -> State:
-    shapes: dict[str, tuple[int, ...]] = {
+    shapes: Shapes = {
         "cls_token": (1, 1, WIDTH),
         "mask_token": (1, WIDTH),
         "pos_embed": (1, 5, WIDTH),
@@ -116,22 +120,15 @@ def dinov2_state() -> State:
         "norm.weight": (WIDTH,),
         "norm.bias": (WIDTH,),
     }
-    for block in range(DEPTH):
-        at = f"blocks.{block}"
-        shapes |= {
-            f"{at}.{name}": (WIDTH,)
-            for name in ("norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias", "ls1.gamma", "ls2.gamma")
-        }
-        shapes |= {
-            f"{at}.attn.qkv.weight": (3 * WIDTH, WIDTH),
-            f"{at}.attn.qkv.bias": (3 * WIDTH,),
-            f"{at}.attn.proj.weight": (WIDTH, WIDTH),
-            f"{at}.attn.proj.bias": (WIDTH,),
-            f"{at}.mlp.fc1.weight": (4 * WIDTH, WIDTH),
-            f"{at}.mlp.fc1.bias": (4 * WIDTH,),
-            f"{at}.mlp.fc2.weight": (WIDTH, 4 * WIDTH),
-            f"{at}.mlp.fc2.bias": (WIDTH,),
-        }
+    for number in range(DEPTH):
+        shapes |= block(
+            f"blocks.{number}",
+            ["norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias", "ls1.gamma", "ls2.gamma"],
+            projected="attn.qkv.",
+            out="attn.proj.",
+            up="mlp.fc1.",
+            down="mlp.fc2.",
+        )
     return drawn(shapes)
 
 

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 import copy
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 import torch
 from fastgan_toys import real, toy
 from torch import nn
 from torch.nn import functional as F
+from toys import interrupted_at, run_script
 from translation_toys import make, splits
 
 from benchbench.core.contracts import InputSpec
@@ -162,20 +157,11 @@ def test_discriminators_without_decoders_rebuild_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("variant", ["a+b+c", "none"])
-def test_interrupted_and_resumed_ends_at_the_same_weights_to_the_bit(variant, tmp_path, monkeypatch):
+def test_interrupted_and_resumed_ends_at_the_same_weights_to_the_bit(variant, tmp_path):
     one = toy(self_supervision=variant)
     expected, whole = one.run(tmp_path / "whole")
-    original = FastGanTask.losses
-
-    def stop_at_four(self, batch, step):
-        if step == 4:
-            signal.raise_signal(signal.SIGINT)
-        return original(self, batch, step)
-
-    monkeypatch.setattr(FastGanTask, "losses", stop_at_four)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(4, FastGanTask):
         one.run(tmp_path / "cut")
-    monkeypatch.setattr(FastGanTask, "losses", original)
     outcome, resumed = one.run(tmp_path / "cut")
     for role, network in whole.items():
         for key, value in network.state_dict().items():
@@ -270,8 +256,6 @@ def test_a_batch_of_one_has_nothing_to_tell_apart():
 
 
 SCRIPT = """
-    import sys
-    sys.path.insert(0, {tests!r})
     from pathlib import Path
     from fastgan_toys import toy
 
@@ -281,7 +265,7 @@ SCRIPT = """
             curves = []
             for devices in (1, 2):
                 outcome, _ = toy(self_supervision=variant).run(
-                    Path(sys.argv[1]) / f"{{variant}}-{{devices}}", steps=20, batch=4, devices=devices
+                    Path(sys.argv[1]) / f"{variant}-{devices}", steps=20, batch=4, devices=devices
                 )
                 curves.append(outcome.curves)
             for one, two in zip(*curves, strict=True):
@@ -292,10 +276,4 @@ SCRIPT = """
 
 @pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT.format(tests=str(Path(__file__).parent))))
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)],
-        capture_output=True, text=True, check=False, timeout=110, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_script(tmp_path, SCRIPT)

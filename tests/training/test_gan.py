@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +9,13 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from toys import Pictures
+from toys import Pictures, interrupted_at
 
 from benchbench.core.contracts import InputSpec
 from benchbench.core.errors import OptionError
 from benchbench.core.examples import Splits
 from benchbench.core.model import parse_options
 from benchbench.core.training import TrainingContext
-from benchbench.training import gan as gan_module
 from benchbench.training.diffaugment import DiffAugment, colour, cutout, translation
 from benchbench.training.draws import Draws
 from benchbench.training.gan import GanOptions, GanTask, recipe
@@ -163,21 +161,12 @@ FULL = {
 
 
 @pytest.mark.parametrize("given", [{}, {"loss": "wgan_gp", "spectral_norm": True}, FULL])
-def test_interrupted_and_resumed_it_ends_at_the_same_weights(tmp_path, monkeypatch, given) -> None:
+def test_interrupted_and_resumed_it_ends_at_the_same_weights(tmp_path, given) -> None:
     whole = make()
     outcome = run(tmp_path / "whole", whole, **given)
     assert {"grid", "interpolation", "walk"} == {image.role for image in outcome.images}
-    original = GanTask.losses
-
-    def stop_at_four(self, found, step):
-        if step == 4:
-            signal.raise_signal(signal.SIGINT)
-        return original(self, found, step)
-
-    monkeypatch.setattr(gan_module.GanTask, "losses", stop_at_four)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(4, GanTask):
         run(tmp_path / "cut", make(), **given)
-    monkeypatch.setattr(gan_module.GanTask, "losses", original)
     resumed = make()
     run(tmp_path / "cut", resumed, **given)
     for one, other in zip(whole[0].parameters(), resumed[0].parameters(), strict=True):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 import torch
 from test_gan import CPU, Generator, batch, discriminator, options, task
 from torch import nn
+from toys import run_script
 
 from benchbench.core.errors import OptionError
 from benchbench.core.model import parse_options
@@ -162,41 +158,32 @@ def test_the_options_are_those_of_dcgan_unless_said():
 @pytest.mark.slow
 def test_two_processes_train_a_style_based_network_as_one_does(tmp_path):
     """Path length, lazy R1, mixing, spectral norm and averages, over 20 steps."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(f"""
-            import sys
-            sys.path.insert(0, {str(Path(__file__).parent)!r})
-            from pathlib import Path
-            import test_gan as t
-            from benchbench.data.images import open_image
+    code = """
+        from pathlib import Path
+        import test_gan as t
+        from benchbench.data.images import open_image
 
-            GIVEN = {{
-                "loss": "non_saturating", "r1_gamma": 2.0, "r1_every": 3, "path_weight": 2.0,
-                "path_every": 2, "mixing": 0.6, "half_life_images": 50.0, "spectral_norm": True,
-                "augment": ["colour", "translation", "cutout"], "batch": 8, "log_every": 1,
-            }}
-            if __name__ == "__main__":
-                networks = [t.make(), t.make()]
-                for generator, _ in networks:
-                    # As StyleGAN's heads of smaller pictures: weights that nothing depends on.
-                    generator.spare = t.nn.Linear(2, 2)
-                done = [
-                    t.run(Path(sys.argv[1]) / str(count), each, steps=20, devices=count, **GIVEN)
-                    for count, each in enumerate(networks, start=1)
-                ]
-                for one, two in zip(done[0].curves, done[1].curves, strict=True):
-                    assert (one.name, one.steps) == (two.name, two.steps)
-                    assert max(abs(a - b) for a, b in zip(one.values, two.values)) < 1e-5, one.name
-                names = {{curve.name for curve in done[0].curves}}
-                assert {{"train/generator/path", "train/discriminator/r1"}} <= names
-                for image in done[0].images:
-                    one, two = (open_image(Path(sys.argv[1]) / str(n) / image.path).int() for n in (1, 2))
-                    assert (one - two).abs().max() <= 1, image.path
-        """)
-    )
-    ended = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)],
-        capture_output=True, text=True, check=False, timeout=110, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
+        GIVEN = {
+            "loss": "non_saturating", "r1_gamma": 2.0, "r1_every": 3, "path_weight": 2.0,
+            "path_every": 2, "mixing": 0.6, "half_life_images": 50.0, "spectral_norm": True,
+            "augment": ["colour", "translation", "cutout"], "batch": 8, "log_every": 1,
+        }
+        if __name__ == "__main__":
+            networks = [t.make(), t.make()]
+            for generator, _ in networks:
+                # As StyleGAN's heads of smaller pictures: weights that nothing depends on.
+                generator.spare = t.nn.Linear(2, 2)
+            done = [
+                t.run(Path(sys.argv[1]) / str(count), each, steps=20, devices=count, **GIVEN)
+                for count, each in enumerate(networks, start=1)
+            ]
+            for one, two in zip(done[0].curves, done[1].curves, strict=True):
+                assert (one.name, one.steps) == (two.name, two.steps)
+                assert max(abs(a - b) for a, b in zip(one.values, two.values)) < 1e-5, one.name
+            names = {curve.name for curve in done[0].curves}
+            assert {"train/generator/path", "train/discriminator/r1"} <= names
+            for image in done[0].images:
+                one, two = (open_image(Path(sys.argv[1]) / str(n) / image.path).int() for n in (1, 2))
+                assert (one - two).abs().max() <= 1, image.path
+    """
+    run_script(tmp_path, code)

@@ -24,10 +24,10 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing"])
-def test_a_damaged_state_is_told_and_the_one_before_it_taken(tmp_path, monkeypatch, damage):
+def test_a_damaged_state_is_told_and_the_one_before_it_taken(tmp_path, damage):
     whole = net()
     run(tmp_path / "whole", whole, checkpoint_every=2)
-    interrupted(tmp_path / "cut", 6, monkeypatch, checkpoint_every=2)
+    interrupted(tmp_path / "cut", 6, checkpoint_every=2)
     state = tmp_path / "cut" / "checkpoints" / "a.state.pt"
     content = bytearray(state.read_bytes())
     if damage == "cut":
@@ -46,8 +46,8 @@ def test_a_damaged_state_is_told_and_the_one_before_it_taken(tmp_path, monkeypat
         assert any("going on from the checkpoint before it, of step 4" in line for line in said)
 
 
-def test_two_damaged_states_are_an_error(tmp_path, monkeypatch):
-    interrupted(tmp_path, 6, monkeypatch, checkpoint_every=2)
+def test_two_damaged_states_are_an_error(tmp_path):
+    interrupted(tmp_path, 6, checkpoint_every=2)
     for path in (tmp_path / "checkpoints").glob("a.state.pt*"):
         path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="damaged: its content is not what was written"):

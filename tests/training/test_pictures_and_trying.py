@@ -9,7 +9,7 @@ from torch import nn
 from benchbench.core.errors import OptionError
 from benchbench.training.layout_colours import colour_layout
 from benchbench.training.pixels import to_network, to_pictures
-from benchbench.training.trying import try_out
+from benchbench.training.trying import check_size, try_out
 
 
 def test_the_range_of_networks():
@@ -57,3 +57,13 @@ def test_memory_that_runs_out_is_not_taken_for_a_misfit():
 
     with pytest.raises(torch.OutOfMemoryError):
         try_out(Hungry(), torch.ones(1), what="it", expected="x")
+
+
+def test_what_is_made_must_be_as_large_as_the_data():
+    made = torch.zeros(2, 3, 8, 8)
+    check_size(made, torch.zeros(3, 8, 8))
+    with pytest.raises(
+        OptionError, match=r"makes images \[3, 8, 8\], and the data are \[3, 8, 16\]"
+    ) as caught:
+        check_size(made, torch.zeros(3, 8, 16))
+    assert "set 'size' of the data to 8" in str(caught.value)

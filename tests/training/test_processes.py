@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
+from toys import run_script
 
 SCRIPT = """
     import json, sys
-    sys.path.insert(0, {tests!r})
     from pathlib import Path
     import torch, gan_toys as t
 
@@ -23,7 +18,7 @@ SCRIPT = """
         for devices in (1, 2):
             generator, judge = t.players()
             outcome = t.run(folder / str(devices), generator, judge, devices=devices, **given)
-            curves = {{each.name: each for each in outcome.curves}}
+            curves = {each.name: each for each in outcome.curves}
             ended.append((curves, generator.state_dict()))
         (one, weights), (two, others) = ended
         assert one.keys() == two.keys()
@@ -33,7 +28,7 @@ SCRIPT = """
             assert far <= 1e-5, (name, far)
         for name, weight in weights.items():
             assert torch.allclose(weight, others[name], atol=1e-5), name
-        print(json.dumps({{name: curve.values for name, curve in one.items()}}))
+        print(json.dumps({name: curve.values for name, curve in one.items()}))
 """
 
 CASES = {
@@ -51,15 +46,8 @@ TERMS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_have_the_losses_of_one(case, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT.format(tests=str(Path(__file__).parent))))
     given = json.dumps({"steps": 20, "batch": 4, "log_every": 1, **CASES[case]})
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), given],
-        capture_output=True, text=True, check=False, timeout=110, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    curves = json.loads(done.stdout.splitlines()[-1])
+    curves = json.loads(run_script(tmp_path, SCRIPT, given).splitlines()[-1])
     losses = curves[TERMS.get(case, "train/discriminator/loss")]
     # They moved: equal curves of nothing would be no evidence.
     assert len(losses) == 20

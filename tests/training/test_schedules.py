@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from benchbench.training.gan_options import GanOptions
+from benchbench.training.optimizers import adam, decay_all
 from benchbench.training.schedules import decay_linearly
 
 
@@ -45,3 +47,20 @@ def test_its_state_is_saved_with_weights_alone_and_goes_on():
     other.step()
     resumed.step()
     assert other.param_groups[0]["lr"] == pytest.approx(2 / 3)
+
+
+def test_each_optimiser_has_its_schedule_by_name_over_the_whole_training():
+    options = GanOptions(epochs=3.0, batch=4)
+    players = {"generator": nn.Linear(1, 1), "discriminator": nn.Linear(1, 1)}
+    optimizers = {name: adam(each.parameters(), options, lr=0.5) for name, each in players.items()}
+    schedules = decay_all(optimizers, options, share=1.0, images=8)
+    assert list(schedules) == ["generator", "discriminator"]
+    for name, optimizer in optimizers.items():
+        (group,) = optimizer.param_groups
+        assert (group["lr"], group["betas"]) == (0.5, (options.beta_1, options.beta_2))
+        assert group["params"] == list(players[name].parameters())
+        # Six steps: three passes over eight images, by four.
+        for left in (5, 4, 3, 2, 1, 0):
+            optimizer.step()
+            schedules[name].step()
+            assert group["lr"] == pytest.approx(0.5 * left / 6)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +19,7 @@ from torch import nn
 from benchbench.core.examples import Splits
 from benchbench.core.measurement import ImageRecord
 from benchbench.core.model import parse_options
-from benchbench.core.training import Recipe
+from benchbench.core.training import Recipe, TrainingTask
 from benchbench.training.loop import train
 from benchbench.training.options import LoopOptions
 
@@ -58,8 +63,6 @@ class Task:
     def losses(self, batch, step):
         batch = batch["image"]
         assert self.networks["net"].training
-        if step == INTERRUPT_AT:
-            signal.raise_signal(signal.SIGINT)
         loss = (self.networks["net"](batch) - batch).square().mean()
         if step == self.options.poison:
             loss = loss * float("nan")
@@ -77,7 +80,6 @@ class Task:
         yield ImageRecord(path="", role="output"), self.networks["net"](image[None])[0]
 
 
-INTERRUPT_AT: int | None = None
 RECIPE = Recipe(options=Options, task=Task)
 
 
@@ -102,11 +104,38 @@ def run(
     )
 
 
-def interrupted(folder: Path, step: int, monkeypatch: pytest.MonkeyPatch, **given: object) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "INTERRUPT_AT", step)
-    with pytest.raises(KeyboardInterrupt):
+@contextmanager
+def interrupted_at(step: int, task: type[TrainingTask]) -> Iterator[None]:
+    """The training in the block, which is of such a task, is interrupted at a step, and must end by that."""
+    original = task.losses
+
+    def losses(self, batch, number):
+        if number == step:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, batch, number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task, "losses", losses)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
+def interrupted(folder: Path, step: int, **given: object) -> None:
+    with interrupted_at(step, Task):
         run(folder, net(), **given)
-    monkeypatch.setattr(sys.modules[__name__], "INTERRUPT_AT", None)
+
+
+def run_script(folder: Path, code: str, *arguments: str) -> str:
+    """What a program that can import these toys prints; it is given the folder, then the arguments."""
+    script = folder / "script.py"
+    toys = f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    script.write_text(toys + textwrap.dedent(code))
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder), *arguments],
+        capture_output=True, text=True, check=False, timeout=110, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class TwoPlayers(Task):

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from benchbench.training.sending import make_sendable
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    made = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.LazyLinear(2))
+    made(torch.zeros(1, 3, 8, 8))
+    parametrizations.spectral_norm(made[0])
+    parametrizations.orthogonal(made[4])
+    return made
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_with_parametrisations_arrives_as_it_was(training):
+    sent = network().train(training)
+    with pytest.raises(RuntimeError, match="Serialization of parametrized modules"):
+        pickle.dumps(sent)
+    make_sendable(sent)
+    before = {name: value.clone() for name, value in sent.state_dict().items()}
+    # A copy, as the loop takes it: what arrives is in memory that both see.
+    arrived = copy.deepcopy(pickle.loads(bytes(ForkingPickler.dumps(sent))))
+    assert list(arrived.state_dict()) == list(before)
+    assert all(torch.equal(value, before[name]) for name, value in arrived.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in sent.state_dict().items())
+    assert [name for name, _ in arrived.named_parameters()] == [name for name, _ in sent.named_parameters()]
+    assert [each.training for each in arrived.modules()] == [each.training for each in sent.modules()]
+    given = torch.randn(2, 3, 8, 8)
+    # Twice: spectral norm goes on from what it was at.
+    for _ in range(2):
+        one, other = (each(given).square().sum() for each in (sent, arrived))
+        assert torch.equal(one, other)
+    gradients = [
+        torch.autograd.grad(loss, list(each.parameters())) for loss, each in ((one, sent), (other, arrived))
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
