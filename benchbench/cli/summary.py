@@ -36,6 +36,7 @@ DETAILS = (
     *("cold_start", "build", "load", "first_call"),
     *("latency_p90", "latency_p95", "latency_p99"),
     *("content_loss", "style_loss", "training_time", "training_10k_steps", "peak_resident"),
+    *("steps_to_level", "time_to_level"),
 )
 
 

@@ -21,7 +21,10 @@ from benchbench.core.suite import (
 from benchbench.core.validation import check_known, check_options, told_at
 from benchbench.core.variant_changes import data_of, networks_of, train_of
 
-_OF_TRAINING = ("training_time", "training_10k_steps", "peak_resident", "peak_allocated", "peak_reserved")
+_OF_TRAINING = (
+    "training_time", "training_10k_steps", "steps_to_level", "time_to_level",
+    "peak_resident", "peak_allocated", "peak_reserved",
+)  # fmt: skip
 _PLACEHOLDERS = ("cell", "variant", "seed")
 
 

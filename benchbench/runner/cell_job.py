@@ -93,7 +93,7 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
     subject.module.eval()
     return subject, result.model_copy(
         update={
-            "failures": _left_out(open_images_of(cell)),
+            "failures": (*_left_out(open_images_of(cell)), *outcome.failures),
             "curves": outcome.curves,
             "images": outcome.images,
             "measurements": outcome.measurements,

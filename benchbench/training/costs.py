@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from benchbench.core.measurement import Measurement, Protocol
+from benchbench.core.measurement import Failure, Measurement, Protocol
+from benchbench.training.levels import explain_unmet, measured_level
 from benchbench.training.options import LoopOptions
 from benchbench.training.state import Progressed
 
@@ -12,7 +13,7 @@ from benchbench.training.state import Progressed
 def measured_costs(
     progressed: Progressed, options: LoopOptions, *, device: str, steps: int, whole_process: bool
 ) -> tuple[Measurement, ...]:
-    """Seconds and peak bytes of a training, earlier processes included.
+    """Seconds, peak bytes and what it took to the levels that were met, earlier processes included.
 
     Args:
         device: `cpu` or `cuda`.
@@ -67,4 +68,13 @@ def measured_costs(
                 flags=("peak of the whole process, not of the training alone",) if flagged else (),
             )
         )
+    for level in progressed.levels.values():
+        every = options.score_every or steps
+        found += measured_level(level, protocol, score_every=every, provenance=provenance)
     return tuple(found)
+
+
+def missing_costs(progressed: Progressed, *, steps: int, seed: int) -> tuple[Failure, ...]:
+    """What could not be measured of a finished training: levels that were never met, and why."""
+    explained = (explain_unmet(level, steps=steps, seed=seed) for level in progressed.levels.values())
+    return tuple(failure for failure in explained if failure is not None)

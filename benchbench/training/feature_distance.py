@@ -12,13 +12,13 @@ WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 class FeatureDistance(nn.Module):
-    """Weighted mean absolute differences of VGG-16 features; keep it out of a task's `networks`.
+    """Weighted mean absolute differences of VGG-19 features; keep it out of a task's `networks`.
 
-    Source: Wang et al. 2018 (pix2pixHD), section 3.2, with the layers and weights of its code. They take
-    VGG-19, whose layers of these names are VGG-16's but for what lies in between.
+    Source: Wang et al. 2018 (pix2pixHD), section 3.2, with the layers and weights of its code. That gives the
+    network pixels in -1..1; here they are standardised, as those that VGG was trained on.
 
     Args:
-        options: the weights of the VGG-16.
+        options: the weights of the VGG-19.
 
     Raises:
         CheckpointError: weights that were asked for are not here.
@@ -26,7 +26,7 @@ class FeatureDistance(nn.Module):
 
     def __init__(self, options: VggOptions) -> None:
         super().__init__()
-        self.features = load_vgg(LAYERS, options)
+        self.features = load_vgg(LAYERS, options, depth=19)
 
     def forward(self, made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Pictures [N, 3, H, W] in 0..1 -> a scalar; `real` takes no gradients."""

@@ -17,11 +17,12 @@ from torch import nn
 from benchbench.architectures.weights import load_weights
 from benchbench.core.errors import BenchbenchError, CheckpointError, DataError, DivergedError, OptionError
 from benchbench.core.examples import Splits, require_fields
-from benchbench.core.measurement import Curve, ImageRecord, Measurement, Phase
+from benchbench.core.measurement import Curve, Failure, ImageRecord, Measurement, Phase
 from benchbench.core.training import Recipe
 from benchbench.training.job import Job, Opponents, Score
 from benchbench.training.options import LoopOptions
 from benchbench.training.progress import say_on_stderr
+from benchbench.training.sending import make_sendable
 from benchbench.training.session import Session
 
 
@@ -33,9 +34,10 @@ class TrainingOutcome:
         checkpoint: the weights, safetensors.
         curves: losses and learning rate over steps.
         images: pictures at the early and the final step; paths relative to the run's folder.
-        measurements: training_time and peak memory.
+        measurements: training_time, peak memory, and what it took to each level that was met.
         phases: where the time of this process went.
         final_step: finished steps, those of earlier processes included.
+        failures: the levels that were not met, with the best score; they end nothing.
     """
 
     checkpoint: Path
@@ -44,6 +46,7 @@ class TrainingOutcome:
     measurements: tuple[Measurement, ...]
     phases: tuple[Phase, ...] = field(default=())
     final_step: int = 0
+    failures: tuple[Failure, ...] = ()
 
 
 def train(
@@ -79,7 +82,7 @@ def train(
         CheckpointError: the state file belongs to another training, or is damaged.
         DataError: no training images, fewer than a batch, or without what the recipe needs.
         OptionError: a GPU or more processes are asked for than are here; the recipe needs a discriminator
-            and there is none; `keep_best` names no score.
+            and there is none; `keep_best` or `levels` names no score.
         StoreError: a checkpoint cannot be written, or would not fit on the disk.
         torch.OutOfMemoryError: passes unchanged.
         KeyboardInterrupt: after the step in progress, with a checkpoint of it.
@@ -97,11 +100,16 @@ def train(
         label=label or name,
         resume=resume,
     )
+    if options.levels and score is None:
+        raise OptionError("levels: nothing takes scores", expected="`score`, which judges the network")
     require_fields(images.train, recipe.fields, what=f"{job.label}: its recipe")
     fabric = make_fabric(options)
     if options.devices == 1:
         fabric.launch()
         return _run(fabric, job, say)
+    for network in (job.module, job.beside.discriminator):
+        if network is not None:
+            make_sendable(network)
     # The children can show nothing through a callable of this process.
     sealed: _Sealed = fabric.launch(partial(_run_copy, job=job, say=say_on_stderr))
     outcome = sealed.content
@@ -171,4 +179,5 @@ def _run(fabric: Fabric, job: Job, say: Callable[[str], None]) -> TrainingOutcom
         measurements=session.measurements(),
         phases=(Phase(name="train", seconds=session.watch.total_s, inside_s=session.watch.inside_s),),
         final_step=done.step,
+        failures=session.failures(),
     )

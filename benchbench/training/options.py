@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from benchbench.core.model import Options
+from benchbench.core.model import OneOrMore, Options
 
 Count = Annotated[int, Field(ge=1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class LoopOptions(Options):
@@ -27,6 +28,8 @@ class LoopOptions(Options):
         score_every: steps between scores of the suite's `quality` measure, which give a curve; the untrained
             network is scored as well. Never, unless said.
         keep_best: a score, `fd[rand-conv-128]`: the checkpoint is that of its best step, not of the last.
+        levels: values of scores, `{"fd[rand-conv-128]": 30}`, or several of one: how many steps and how much
+            time it takes until each is met is measured.
         device: `auto` takes a GPU where there is one.
         precision: of the trained networks; losses stay in float32.
         devices: how many GPUs, or processes on a CPU; `batch` is shared among them.
@@ -43,6 +46,7 @@ class LoopOptions(Options):
     samples: Annotated[int, Field(ge=0, le=64)] = 4
     score_every: Count | None = None
     keep_best: str | None = None
+    levels: dict[str, OneOrMore[Finite]] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     devices: Count = 1
@@ -59,8 +63,9 @@ class LoopOptions(Options):
             raise ValueError("give either 'steps' or 'epochs', not both")
         if self.batch % self.devices:
             raise ValueError(f"'batch' ({self.batch}) must be a multiple of 'devices' ({self.devices})")
-        if self.keep_best is not None and self.score_every is None:
-            raise ValueError("'keep_best' needs 'score_every': how many steps apart scores are taken")
+        for name, value in (("keep_best", self.keep_best), ("levels", self.levels)):
+            if value is not None and self.score_every is None:
+                raise ValueError(f"'{name}' needs 'score_every': how many steps apart scores are taken")
         return self
 
 

@@ -1,16 +1,15 @@
-"""Scores of what a network makes while it is trained: a curve, and the weights of the best step."""
+"""Scores of what a network makes while it is trained: a curve, the weights of the best step, levels met."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from torch import nn
 
 from benchbench.architectures.weights import save_weights
-from benchbench.core.errors import OptionError, nearest
 from benchbench.core.measurement import Measurement
 from benchbench.training.job import Job
+from benchbench.training.levels import Level, find_score, is_better
 from benchbench.training.state import Progressed
 
 
@@ -24,7 +23,7 @@ class Scores:
         """Score the network at the present step, where scores are asked for.
 
         Raises:
-            OptionError: `keep_best` names none of them.
+            OptionError: `keep_best` or `levels` names none of them.
         """
         job, done = self._job, self._progressed
         if job.score is None or job.options.score_every is None:
@@ -33,25 +32,25 @@ class Scores:
         for figure in found:
             done.log(f"score/{figure.name}", figure.value)
         if job.options.keep_best is not None:
-            self._keep_best(network, found, job.options.keep_best)
+            self._keep_best(network, find_score("keep_best", job.options.keep_best, found))
+        for name, bounds in (job.options.levels or {}).items():
+            figure = find_score("levels", name, found)
+            for bound in bounds:
+                self._note_level(figure, bound)
 
-    def _keep_best(self, network: nn.Module, found: Sequence[Measurement], name: str) -> None:
+    def _keep_best(self, network: nn.Module, figure: Measurement) -> None:
         done = self._progressed
-        figure = next((each for each in found if each.name == name), None)
-        if figure is None:
-            names = [each.name for each in found]
-            near = nearest(name, names)
-            raise OptionError(
-                f"keep_best: {name} is no score of this training",
-                expected=f"one of {', '.join(names) or 'none'}" + (f"; nearest '{near}'" if near else ""),
-                fix="name one of them, or let the quality measure make it",
-            )
-        better = done.best is None or (
-            figure.value < done.best[0] if figure.direction == "lower" else figure.value > done.best[0]
-        )
-        if better:
+        if is_better(figure.value, None if done.best is None else done.best[0], figure.direction):
             done.best = (figure.value, done.step)
             save_weights(network, self._job.best)
+
+    def _note_level(self, figure: Measurement, bound: float) -> None:
+        done = self._progressed
+        fresh = Level(
+            score=figure.name, direction=figure.direction, bound=bound, protocol=figure.protocol.hash
+        )
+        known = done.levels.get(fresh.setting, fresh)
+        done.levels[fresh.setting] = known.after(figure.value, done.spent)
 
     def finish(self) -> None:
         """The checkpoint becomes that of the best step, where one is asked for."""

@@ -16,11 +16,11 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from benchbench.architectures.weights import load_weights, save_weights
 from benchbench.core.errors import DivergedError
-from benchbench.core.measurement import Measurement
+from benchbench.core.measurement import Failure, Measurement
 from benchbench.core.training import TrainingContext
 from benchbench.data.images import write_png
 from benchbench.training.batches import Batches, mix_seed, move, seed_device
-from benchbench.training.costs import measured_costs
+from benchbench.training.costs import measured_costs, missing_costs
 from benchbench.training.feed import Feed
 from benchbench.training.interrupt import Interruption, deferred_interrupt
 from benchbench.training.job import Job, Watch
@@ -263,7 +263,7 @@ class Session:
         self._fabric.barrier()
 
     def measurements(self) -> tuple[Measurement, ...]:
-        """Time and peak memory of the training, those of earlier processes included."""
+        """Costs of the training, those of earlier processes included."""
         return measured_costs(
             self.progressed,
             self._job.options,
@@ -271,3 +271,7 @@ class Session:
             steps=self._schedule.total,
             whole_process=self._memory.whole_process,
         )
+
+    def failures(self) -> tuple[Failure, ...]:
+        """Levels that were not met."""
+        return missing_costs(self.progressed, steps=self._schedule.total, seed=self._job.seed)

@@ -21,6 +21,7 @@ from benchbench.core.measurement import Curve, ImageRecord
 from benchbench.core.model import JsonValue, canonical_json
 from benchbench.core.training import TrainingTask
 from benchbench.core.units import format_quantity
+from benchbench.training.levels import Level, Spent
 from benchbench.training.networks import unwrapped
 
 _HEADER = b"benchbench training state 2 "
@@ -40,6 +41,7 @@ class Progressed:
         curves: name -> (steps, values).
         images: pictures written, as records.
         best: the best score so far and its step; None before the first.
+        levels: those that were declared, by their setting; none before the first score.
     """
 
     step: int = 0
@@ -50,12 +52,18 @@ class Progressed:
     curves: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
     images: list[ImageRecord] = field(default_factory=list)
     best: tuple[float, int] | None = None
+    levels: dict[str, Level] = field(default_factory=dict)
 
     def log(self, name: str, value: float) -> None:
         """One more point of a curve, at the present step."""
         steps, values = self.curves.setdefault(name, ([], []))
         steps.append(self.step)
         values.append(value)
+
+    @property
+    def spent(self) -> Spent:
+        """What the steps have taken up to the present one."""
+        return Spent(step=self.step, step_seconds=self.step_seconds, timed_steps=self.timed_steps)
 
     def as_curves(self) -> tuple[Curve, ...]:
         """The curves as results hold them."""
@@ -86,6 +94,7 @@ def write_state(
         "step_seconds": progressed.step_seconds,
         "timed_steps": progressed.timed_steps,
         "best": progressed.best,
+        "levels": [level.model_dump_json() for level in progressed.levels.values()],
         "peaks": progressed.peaks,
         "curves": progressed.curves,
         "images": [image.model_dump_json() for image in progressed.images],
@@ -205,12 +214,15 @@ def _restore(
         optimizer.load_state_dict(content["optimizers"][name])
     for name, scheduler in task.schedulers.items():
         scheduler.load_state_dict(content["schedulers"][name])
+    # A state from before there were levels belongs to a training without them: `_check_same` saw to it.
+    levels = [Level.model_validate_json(text) for text in content.get("levels", ())]
     return Progressed(
         step=content["step"],
         seconds=content["seconds"],
         step_seconds=content["step_seconds"],
         timed_steps=content["timed_steps"],
         best=content["best"],
+        levels={level.setting: level for level in levels},
         peaks=content["peaks"],
         curves={name: (list(steps), list(values)) for name, (steps, values) in content["curves"].items()},
         images=[ImageRecord.model_validate_json(text) for text in content["images"]],

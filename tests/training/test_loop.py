@@ -11,7 +11,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from toys import IMAGES, RECIPE, Options, Pictures, TwoPlayers, interrupted, net, plain, run
+from toys import (
+    IMAGES,
+    RECIPE,
+    Options,
+    Pictures,
+    TwoPlayers,
+    interrupted,
+    interrupted_at,
+    net,
+    plain,
+    run,
+    run_script,
+)
 
 from benchbench.core.errors import CheckpointError, DataError, DivergedError, OptionError, StoreError
 from benchbench.core.examples import Splits
@@ -64,10 +76,10 @@ def test_the_same_seed_gives_the_same_weights_and_the_callers_generator_is_left_
 
 
 @pytest.mark.parametrize("step", [1, 5, 6, 11])
-def test_an_interrupted_training_ends_at_the_same_weights_to_the_bit(tmp_path, monkeypatch, step):
+def test_an_interrupted_training_ends_at_the_same_weights_to_the_bit(tmp_path, step):
     whole = net()
     expected = run(tmp_path / "whole", whole, validate_every=3)
-    interrupted(tmp_path / "cut", step, monkeypatch, validate_every=3)
+    interrupted(tmp_path / "cut", step, validate_every=3)
     resumed = net()
     outcome = run(tmp_path / "cut", resumed, validate_every=3)
     for name, tensor in whole.state_dict().items():
@@ -85,8 +97,8 @@ def test_a_finished_training_is_not_repeated(tmp_path):
     assert all(torch.equal(stored[name], tensor) for name, tensor in monitored.state_dict().items())
 
 
-def test_a_changed_suite_says_what_differs(tmp_path, monkeypatch):
-    interrupted(tmp_path, 4, monkeypatch)
+def test_a_changed_suite_says_what_differs(tmp_path):
+    interrupted(tmp_path, 4)
     with pytest.raises(CheckpointError, match=r"lr was 0\.01, is 0\.02") as caught:
         run(tmp_path, net(), lr=0.02)
     assert "rm " in str(caught.value)
@@ -133,22 +145,13 @@ def test_no_training_images_and_no_gpu(tmp_path, monkeypatch):
         run(tmp_path, net(), device="cuda")
 
 
-def test_two_optimisers_take_turns_and_resume_together(tmp_path, monkeypatch):
+def test_two_optimisers_take_turns_and_resume_together(tmp_path):
     recipe = Recipe(options=Options, task=TwoPlayers)
     whole = net()
     outcome = run(tmp_path / "a", whole, recipe=recipe)
     assert {each.name for each in outcome.curves} >= {"train/net/fooled", "learning_rate/critic"}
-    original = TwoPlayers.losses
-
-    def stop_at_five(self, batch, step):
-        if step == 5:
-            signal.raise_signal(signal.SIGINT)
-        return original(self, batch, step)
-
-    monkeypatch.setattr(TwoPlayers, "losses", stop_at_five)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(5, TwoPlayers):
         run(tmp_path / "b", net(), recipe=recipe)
-    monkeypatch.setattr(TwoPlayers, "losses", original)
     resumed = net()
     run(tmp_path / "b", resumed, recipe=recipe)
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
@@ -203,33 +206,24 @@ def test_a_killed_training_ends_at_the_same_weights_to_the_bit(tmp_path, step):
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(f"""
-            import sys
-            sys.path.insert(0, {str(Path(__file__).parent)!r})
-            from pathlib import Path
-            from benchbench.core.errors import DivergedError
-            import torch, toys as t
+    code = """
+        from pathlib import Path
+        from benchbench.core.errors import DivergedError
+        import torch, toys as t
 
-            if __name__ == "__main__":
-                one, two = t.plain(), t.plain()
-                t.run(Path(sys.argv[1]) / "one", one, batch=4)
-                outcome = t.run(Path(sys.argv[1]) / "two", two, batch=4, devices=2)
-                assert outcome.final_step == 12
-                for a, b in zip(one.parameters(), two.parameters(), strict=True):
-                    assert torch.allclose(a, b, atol=1e-5), (a, b)
-                assert len(list(Path(sys.argv[1]).glob("two/samples/a/*.png"))) == 3
-                try:
-                    t.run(Path(sys.argv[1]) / "nan", t.plain(), batch=4, devices=2, poison=3)
-                except DivergedError as error:
-                    assert error.step == 3
-                else:
-                    raise SystemExit("no divergence")
-        """)
-    )
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)],
-        capture_output=True, text=True, check=False, timeout=110, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+        if __name__ == "__main__":
+            one, two = t.plain(), t.plain()
+            t.run(Path(sys.argv[1]) / "one", one, batch=4)
+            outcome = t.run(Path(sys.argv[1]) / "two", two, batch=4, devices=2)
+            assert outcome.final_step == 12
+            for a, b in zip(one.parameters(), two.parameters(), strict=True):
+                assert torch.allclose(a, b, atol=1e-5), (a, b)
+            assert len(list(Path(sys.argv[1]).glob("two/samples/a/*.png"))) == 3
+            try:
+                t.run(Path(sys.argv[1]) / "nan", t.plain(), batch=4, devices=2, poison=3)
+            except DivergedError as error:
+                assert error.step == 3
+            else:
+                raise SystemExit("no divergence")
+    """
+    run_script(tmp_path, code)
