@@ -40,6 +40,12 @@ def stubs(load_module: LoadModule) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def vgg_files(load_module: LoadModule) -> ModuleType:
+    """tests/quality/vgg_files.py."""
+    return load_module("quality/vgg_files.py")
+
+
+@pytest.fixture(scope="session")
 def write_pictures() -> WritePictures:
     """(folder, count, seed=, noise=, sizes=) -> the folder, filled with smooth random pictures as PNG."""
 

@@ -1,8 +1,8 @@
-"""VGG-16's convolutional part as a feature extractor, in plain torch.
+"""The convolutional part of VGG-16 and VGG-19 as a feature extractor, in plain torch.
 
-Source: Simonyan and Zisserman 2015, configuration D; parameter names as in torchvision, whose
-`vgg16-397923af.pth` loads unchanged. Random weights: Ustyuzhaninov et al. 2016 and He et al. 2016
-synthesise textures with them.
+Source: Simonyan and Zisserman 2015, configurations D and E; parameter names as in torchvision, whose
+`vgg16-397923af.pth` and `vgg19-dcbb9e9d.pth` load unchanged. Random weights: Ustyuzhaninov et al. 2016 and
+He et al. 2016 synthesise textures with them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ from torch import nn
 
 from benchbench.core.errors import OptionError
 
+Depth = Literal[16, 19]
 # Convolutions per block; a block ends in a pooling. Channels are multiples of the first block's.
-_BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
-LAYERS = tuple(f"relu{b}_{c}" for b, (count, _) in enumerate(_BLOCKS, 1) for c in range(1, count + 1))
+_COUNTS: Mapping[Depth, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+_FACTORS = (1, 2, 4, 8, 8)
+# The names of all layers, in order.
+LAYERS: Mapping[Depth, tuple[str, ...]] = {
+    depth: tuple(
+        f"relu{block}_{place}" for block, count in enumerate(counts, 1) for place in range(1, count + 1)
+    )
+    for depth, counts in _COUNTS.items()
+}
 
-# Statistics of ImageNet that VGG-16 was trained with; inputs in 0..1 are standardised by them.
+# Statistics of ImageNet that VGG was trained with; inputs in 0..1 are standardised by them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -33,12 +41,22 @@ _EDGE_GAIN = 4.0
 Pool = Literal["max", "average"]
 
 
+def convolutions(depth: Depth) -> tuple[int, ...]:
+    """Where the convolutions stand in torchvision's `features`: 0, 2, 5, ..."""
+    places, index = [], 0
+    for count in _COUNTS[depth]:
+        places += [index + 2 * place for place in range(count)]
+        index += 2 * count + 1
+    return tuple(places)
+
+
 class VggFeatures(nn.Module):
-    """The named ReLU outputs of VGG-16, up to the deepest one asked for.
+    """The named ReLU outputs of a VGG, up to the deepest one asked for.
 
     Args:
         layers: names such as `relu2_2`.
-        width: channels of the first block; 64 is VGG-16.
+        depth: 16 or 19.
+        width: channels of the first block; 64 is VGG.
         pool: `max` as trained, or `average` (Gatys et al. 2016 found it smoother).
         label: what tables call it, the kind of weights included.
 
@@ -49,17 +67,22 @@ class VggFeatures(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, layers: Sequence[str], *, label: str, width: int = 64, pool: Pool = "max") -> None:
+    def __init__(
+        self, layers: Sequence[str], *, label: str, depth: Depth = 16, width: int = 64, pool: Pool = "max"
+    ) -> None:
         super().__init__()
+        known = LAYERS[depth]
         for layer in layers:
-            if layer not in LAYERS:
-                raise OptionError(f"unknown VGG-16 layer '{layer}'", expected=f"one of {', '.join(LAYERS)}")
+            if layer not in known:
+                raise OptionError(
+                    f"unknown VGG-{depth} layer '{layer}'", expected=f"one of {', '.join(known)}"
+                )
         self.label = label
         self._taps: dict[str, int] = {}
         modules: list[nn.Module] = []
-        deepest = max((LAYERS.index(layer) for layer in layers), default=-1)
+        deepest = max((known.index(layer) for layer in layers), default=-1)
         channels, index = 3, 0
-        for block, (count, factor) in enumerate(_BLOCKS, 1):
+        for block, (count, factor) in enumerate(zip(_COUNTS[depth], _FACTORS, strict=True), 1):
             for place in range(1, count + 1):
                 if index <= deepest:
                     modules += [nn.Conv2d(channels, width * factor, 3, padding=1), nn.ReLU()]

@@ -278,14 +278,8 @@ def test_a_state_of_another_network_is_told(tmp_path: Path) -> None:
         inception_pytorch.load_inception_pytorch(options, context(tmp_path))
 
 
-def test_it_runs_in_full_precision() -> None:
-    found = []
-
-    def layers(images: Tensor) -> Tensor:
-        found.append(all(getattr(owner, name) == full for owner, name, full in _switches()))
-        return images.mean(dim=(1, 2, 3))[:, None].expand(-1, 2048).contiguous()
-
-    made = inception.make_extractor(
+def stub(layers: Callable[[Tensor], Tensor]) -> Any:
+    return inception.make_extractor(
         "stub",
         layers,
         lambda images: images,
@@ -296,21 +290,21 @@ def test_it_runs_in_full_precision() -> None:
         registered=False,
         names={"clean": ()},
     )
+
+
+def test_it_runs_in_full_precision() -> None:
+    found = []
+
+    def layers(images: Tensor) -> Tensor:
+        found.append(all(getattr(owner, name) == full for owner, name, full in _switches()))
+        return images.mean(dim=(1, 2, 3))[:, None].expand(-1, 2048).contiguous()
+
+    made = stub(layers)
     assert made.run(torch.ones(1, 3, 299, 299)).features.shape == (1, 1, 2048)
     assert found == [True]
 
 
 def test_another_number_of_features_is_refused() -> None:
-    made = inception.make_extractor(
-        "stub",
-        lambda images: images[:, 0, 0],
-        lambda images: images,
-        inception.InceptionOptions(optimise="none"),
-        context(Path()),
-        digest="0" * 64,
-        head=None,
-        registered=False,
-        names={"clean": ()},
-    )
+    made = stub(lambda images: images[:, 0, 0])
     with pytest.raises(FeatureError, match=r"\[2, 299\]"):
         made.run(torch.ones(2, 3, 299, 299))

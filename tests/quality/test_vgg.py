@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -11,7 +12,9 @@ from benchbench.core.errors import CheckpointError, OptionError
 from benchbench.core.model import parse_options
 from benchbench.quality import vgg_weights
 from benchbench.quality.vgg import LAYERS, VggFeatures
-from benchbench.quality.vgg_weights import VGG16_FILE, VggOptions, load_vgg, weights_hash
+from benchbench.quality.vgg_weights import PUBLISHED, VggOptions, load_vgg, weights_hash
+
+VGG16_FILE = "vgg16-397923af.pth"
 
 
 def options(**given: object) -> VggOptions:
@@ -133,9 +136,10 @@ def test_a_wrong_file_under_the_right_name_is_refused(file, tmp_path, monkeypatc
 def test_the_folder_of_the_environment_comes_first(file, tmp_path, monkeypatch):
     monkeypatch.setenv("BENCHBENCH_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
-    (tmp_path / VGG16_FILE).write_bytes(file.read_bytes())
-    monkeypatch.setattr(vgg_weights, "VGG16_SHA256_PREFIX", vgg_weights.file_sha256(file)[:8])
-    assert VGG16_FILE in load_vgg(["relu1_2"], options(weights="imagenet")).label
+    prefix = vgg_weights.file_sha256(file)[:8]
+    monkeypatch.setitem(PUBLISHED, 16, dataclasses.replace(PUBLISHED[16], sha256_prefix=prefix))
+    (tmp_path / PUBLISHED[16].file).write_bytes(file.read_bytes())
+    assert PUBLISHED[16].file in load_vgg(["relu1_2"], options(weights="imagenet")).label
 
 
 def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch):
@@ -164,11 +168,58 @@ def test_a_file_that_does_not_fit(tmp_path):
 def test_options_that_exclude_each_other():
     with pytest.raises(OptionError, match="random weights have none"):
         options(sha256="397923af")
-    with pytest.raises(OptionError, match="is no VGG-16"):
+    with pytest.raises(OptionError, match="is no VGG;"):
         options(weights="imagenet", width=16)
     with pytest.raises(OptionError, match="unknown VGG-16 layer"):
         VggFeatures(["relu1_9"], label="x")
 
 
 def test_every_layer_has_a_name():
-    assert len(LAYERS) == 13
+    assert {depth: len(layers) for depth, layers in LAYERS.items()} == {16: 13, 19: 16}
+
+
+def test_vgg19_is_torchvisions(tmp_path, vgg_files):
+    network = vgg_files.build(vgg_files.VGG19)
+    path = vgg_files.write(network, tmp_path / "small.pth")
+    assert path.stat().st_size < 2**20
+    layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1", "relu5_4")
+    features = load_vgg(layers, options(weights=str(path)), depth=19)
+    assert features.label.startswith("VGG-19, weights small.pth (SHA-256 ")
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    found = features(images)
+    for layer, index in zip(layers, (1, 6, 11, 20, 29, 35), strict=True):
+        expected = network[: index + 1](vgg_files.standardise(images))
+        assert float(expected.abs().max()) > 1e-3
+        torch.testing.assert_close(found[layer], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_random_weights_of_vgg19_say_so_and_are_other_ones():
+    made = load_vgg(["relu3_4"], options(width=4), depth=19)
+    assert made.label == "random-weights VGG-19 (seed 0, width 4)"
+    # Simonyan and Zisserman 2015, table 1, E.
+    whole = VggFeatures(["relu5_4"], label="x", depth=19)
+    assert sum(parameter.numel() for parameter in whole.parameters()) == 20_024_384
+    with pytest.raises(OptionError, match="unknown VGG-16 layer 'relu3_4'"):
+        load_vgg(["relu3_4"], options(width=4))
+
+
+# The first blocks of both are alike, so that their tensors alone would fit.
+@pytest.mark.parametrize("layer", ["relu1_1", "relu5_1"])
+@pytest.mark.parametrize(("depth", "other"), [(19, "VGG16"), (16, "VGG19")])
+def test_the_other_networks_file_is_one_error(tmp_path, vgg_files, depth, other, layer):
+    path = vgg_files.write(vgg_files.build(getattr(vgg_files, other)), tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match=f"VGG-{depth} weights: .* is of another network") as caught:
+        load_vgg([layer], options(weights=str(path)), depth=depth)
+    assert "expected: convolutions at features.N, N of 0, 2, 5, 7, 10, 12, 14, 1" in str(caught.value)
+    assert f"give torchvision's vgg{depth} state dict" in str(caught.value)
+
+
+def test_imagenet_weights_of_vgg19_are_looked_for_by_their_own_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHBENCH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    (tmp_path / VGG16_FILE).write_bytes(b"")
+    with pytest.raises(CheckpointError, match="VGG-19 weights: 'imagenet' is asked for") as caught:
+        load_vgg(["relu1_1"], options(weights="imagenet"), depth=19)
+    assert str(tmp_path / "vgg19-dcbb9e9d.pth") in str(caught.value)
+    assert "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth" in str(caught.value)
+    assert VGG16_FILE not in str(caught.value)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from translation_toys import make
 
-from benchbench.core.errors import OptionError
+from benchbench.core.errors import CheckpointError, OptionError
 from benchbench.quality.vgg_weights import VggOptions, load_vgg
 from benchbench.training.feature_distance import FeatureDistance
 from benchbench.training.feature_matching import captured, feature_matching
@@ -56,10 +56,26 @@ def test_the_distance_is_that_of_weighted_features():
     expected = 0.0
     for block, weight in enumerate((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0), start=1):
         layer = f"relu{block}_1"
-        one, other = (load_vgg((layer,), options)(each)[layer] for each in (made, real))
+        one, other = (load_vgg((layer,), options, depth=19)(each)[layer] for each in (made, real))
         expected += weight * float((one - other).abs().sum()) / one.numel()
     assert distance(made, real).item() == pytest.approx(expected, rel=1e-5)
     assert distance(real, real).item() == 0.0
+
+
+def test_the_distance_is_pix2pixhds_on_torchvisions_file(tmp_path, vgg_files):
+    network = vgg_files.build(vgg_files.VGG19)
+    options = VggOptions(weights=str(vgg_files.write(network, tmp_path / "small.pth")))
+    pictures = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    expected, (made, real) = 0.0, (vgg_files.standardise(each) for each in pictures)
+    for index, layer in enumerate(network):
+        made, real = layer(made), layer(real)
+        weight = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}.get(index, 0.0)
+        expected += weight * float((made - real).abs().mean())
+    assert expected > 1e-3
+    assert FeatureDistance(options)(*pictures).item() == pytest.approx(expected, rel=1e-4)
+    sixteen = vgg_files.write(vgg_files.build(vgg_files.VGG16), tmp_path / "vgg16.pth")
+    with pytest.raises(CheckpointError, match=r"VGG-19 weights: .*vgg16\.pth is of another network"):
+        FeatureDistance(VggOptions(weights=str(sixteen)))
 
 
 def test_the_distance_has_gradients_for_what_is_made_alone():

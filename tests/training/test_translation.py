@@ -168,7 +168,7 @@ CASES = {
     "pix2pix": ("pix2pix", "plain", {}),
     "cyclegan": ("cyclegan", "plain", {}),
     "stargan": ("stargan", "its own", {}),
-    "spade": ("spade", "normalised", {"lr_discriminator": 1e-5}),
+    "spade": ("spade", "normalised", {"lr_generator": 1e-5, "lr_discriminator": 1e-5}),
     "spade's networks": (
         "spade", "its own", {"lr_generator": 1e-5, "lr_discriminator": 1e-5, "perceptual_weight": 0.0},
     ),
