@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import pickle
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from benchbench.architectures.weights import load_weights
 from benchbench.core.errors import BenchbenchError, CheckpointError, DataError, DivergedError, OptionError
 from benchbench.core.examples import Splits, require_fields
+from benchbench.core.imports import told
 from benchbench.core.measurement import Curve, Failure, ImageRecord, Measurement, Phase
 from benchbench.core.training import Recipe
 from benchbench.training.job import Job, Opponents, Score
@@ -24,6 +29,10 @@ from benchbench.training.options import LoopOptions
 from benchbench.training.progress import say_on_stderr
 from benchbench.training.sending import make_sendable
 from benchbench.training.session import Session
+
+_KNOWN = inspect.signature(DistributedDataParallel).parameters
+# What torch 2.13 calls the option that it was before, and warns of under its old name.
+_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _KNOWN else "broadcast_buffers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +90,8 @@ def train(
         DivergedError: a loss became NaN or infinite; its `step` says when.
         CheckpointError: the state file belongs to another training, or is damaged.
         DataError: no training images, fewer than a batch, or without what the recipe needs.
-        OptionError: a GPU or more processes are asked for than are here; the recipe needs a discriminator
-            and there is none; `keep_best` or `levels` names no score.
+        OptionError: a GPU or more processes are asked for than are here, or networks cannot be sent to them;
+            the recipe needs a discriminator and there is none; `keep_best` or `levels` names no score.
         StoreError: a checkpoint cannot be written, or would not fit on the disk.
         torch.OutOfMemoryError: passes unchanged.
         KeyboardInterrupt: after the step in progress, with a checkpoint of it.
@@ -110,8 +119,16 @@ def train(
     for network in (job.module, job.beside.discriminator):
         if network is not None:
             make_sendable(network)
-    # The children can show nothing through a callable of this process.
-    sealed: _Sealed = fabric.launch(partial(_run_copy, job=job, say=say_on_stderr))
+    try:
+        # The children can show nothing through a callable of this process.
+        sealed: _Sealed = fabric.launch(partial(_run_copy, job=job, say=say_on_stderr))
+    except (pickle.PicklingError, AttributeError) as error:
+        # Raised before any child runs: what a child raises comes as one of torch's own errors.
+        raise OptionError(
+            f"devices: {options.devices}, and what is trained cannot be sent to a process: {told(error)}",
+            expected="networks whose parts are importable",
+            fix="devices: 1, or build them without what is named",
+        ) from error
     outcome = sealed.content
     if isinstance(outcome, BenchbenchError):
         raise outcome
@@ -135,12 +152,13 @@ def make_fabric(options: LoopOptions) -> Fabric:
             f"devices: {options.devices}, and this machine has {gpus} GPUs", expected=f"at most {gpus}"
         )
     several = options.devices > 1
+    buffers: dict[str, Any] = {_BUFFERS: False}
     return Fabric(
         accelerator="cuda" if on_gpu else "cpu",
         devices=options.devices,
         # A network is called several times before its gradients are taken, and a buffer that was sent
         # around in between counts as changed. All see the same batch norms only where there are none.
-        strategy=DDPStrategy(start_method="spawn", broadcast_buffers=False) if several else "auto",
+        strategy=DDPStrategy(start_method="spawn", **buffers) if several else "auto",
         precision=options.precision,
     )
 

@@ -18,7 +18,6 @@ from benchbench.architectures.weights import load_weights, save_weights
 from benchbench.core.errors import DivergedError
 from benchbench.core.measurement import Failure, Measurement
 from benchbench.core.training import TrainingContext
-from benchbench.data.images import write_png
 from benchbench.training.batches import Batches, mix_seed, move, seed_device
 from benchbench.training.costs import measured_costs, missing_costs
 from benchbench.training.feed import Feed
@@ -27,6 +26,7 @@ from benchbench.training.job import Job, Watch
 from benchbench.training.memory import PeakMemory
 from benchbench.training.networks import evaluating
 from benchbench.training.options import plan_schedule
+from benchbench.training.pictures import Pictures
 from benchbench.training.progress import Progress
 from benchbench.training.scores import Scores
 from benchbench.training.state import Progressed, check_space, parts_of, read_state, write_state
@@ -77,7 +77,7 @@ class Session:
             )
             check_space(job.state, self._task)
         self._feed = Feed(batches, start=self.progressed.step, total=self._schedule.total)
-        self._scores = Scores(job, self.progressed)
+        self._scores, self._pictures = Scores(job, self.progressed), Pictures(job, self.progressed)
         self._earlier_s = self.progressed.seconds
         # The first step of a process allocates and warms up.
         self._first = True
@@ -221,17 +221,8 @@ class Session:
         return [self._fabric.device] if self._fabric.device.type == "cuda" else []
 
     def _keep_samples(self, *, final: bool) -> None:
-        known = {(image.role, image.index, image.step) for image in self.progressed.images}
         with self._evaluating():
-            for record, picture in self._task.samples(final=final):
-                step = self.progressed.step if record.role in ("output", "grid") else None
-                if (record.role, record.index, step) in known:
-                    continue
-                suffix = "" if step is None else f"-step{step}"
-                path = f"samples/{self._job.name}/{record.role}-{record.index}{suffix}.png"
-                self.progressed.images.append(record.model_copy(update={"path": path, "step": step}))
-                if self._fabric.is_global_zero:
-                    write_png(self._job.folder / path, picture)
+            self._pictures.take(self._task.samples(final=final), writes=self._fabric.is_global_zero)
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

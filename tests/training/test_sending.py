@@ -4,11 +4,13 @@ import copy
 import pickle
 from multiprocessing.reduction import ForkingPickler
 
+import gan_toys
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
+from benchbench.core.errors import OptionError
 from benchbench.training.sending import make_sendable
 
 
@@ -44,3 +46,14 @@ def test_a_network_with_parametrisations_arrives_as_it_was(training):
         torch.autograd.grad(loss, list(each.parameters())) for loss, each in ((one, sent), (other, arrived))
     ]
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_a_network_that_cannot_be_sent_is_told(tmp_path):
+    generator, judge = gan_toys.players()
+    generator.register_forward_hook(lambda *_: None)
+    with pytest.raises(
+        OptionError, match=r"devices: 2, and what is trained cannot be sent.*lambda"
+    ) as caught:
+        gan_toys.run(tmp_path, generator, judge, devices=2, batch=4, steps=2)
+    assert caught.value.fix is not None
+    assert "devices: 1" in caught.value.fix
