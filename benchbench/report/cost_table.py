@@ -14,6 +14,7 @@ from benchbench.report.views.vocabulary import title
 
 _NONE = Item(MISSING)
 _PER_10K = "without scores, validation and checkpoints"
+_SCORED = "scores were not taken alike (how often, or against what): these are not to be compared"
 _PAPER = "the seconds are of the paper's machine: only ratios can be compared"
 
 
@@ -37,8 +38,10 @@ def cost_grid(rows: Sequence[CostRow], notes: Notes) -> Grid:
         _Part("peak memory", [_memory(row.peak_bytes) for row in rows]),
     ]
     for at, level in enumerate(rows[0].levels):
-        items = [_level(row.levels[at], len(row.line.results)) for row in rows]
-        parts.append(_Part(f"to {title(level.level)}", items, "steps, time"))
+        costs = [row.levels[at] for row in rows]
+        alike = len(frozenset[object]().union(*(each.scored for each in costs))) <= 1
+        items = [_level(each) for each in costs]
+        parts.append(_Part(f"to {title(level.level)}", items, "steps, time", () if alike else (_SCORED,)))
     kept = [part for part in parts if any(item != _NONE for item in part.items)]
     columns = (
         Column("variant", is_number=False),
@@ -74,9 +77,11 @@ def _memory(figure: Estimate | None) -> Item:
     return Item(format_quantity(figure.value, "B"), figure.name.removeprefix("peak_"))
 
 
-def _level(cost: LevelCost, seeds: int) -> Item:
+def _level(cost: LevelCost) -> Item:
     if cost.steps is None:
-        return Item("not reached")
+        return Item("not reached") if cost.missed else _NONE
+    steps, seeds = cost.steps, cost.steps.seeds
+    spread = f" ± {steps.sd:,.0f}" if steps.sd is not None else ""
     time = duration(cost.time_s.value) if cost.time_s is not None else ""
-    met = "" if cost.steps.seeds == seeds else f"{cost.steps.seeds} of {seeds} seeds"
-    return Item(f"{cost.steps.value:,.0f}", time, more=(met,) if met else ())
+    more = (f"{seeds} of {seeds + cost.missed} seeds",) if cost.missed else ()
+    return Item(f"{steps.value:,.0f}{spread}", time, more=more)

@@ -78,5 +78,6 @@ def duration(seconds: float) -> str:
     if seconds == 0:
         return "0 s"
     if seconds >= 7200:
-        return f"{int(seconds // 3600)} h {seconds % 3600 / 60:.0f} min"
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f"{hours} h {minutes} min"
     return format_quantity(seconds, "s")

@@ -73,18 +73,19 @@ def find_score(option: str, name: str, found: Sequence[Measurement]) -> Measurem
     Raises:
         OptionError: no score has that name, or several have.
     """
-    exact = next((each for each in found if each.name == name), None)
-    if exact is not None:
-        return exact
-    names = list(dict.fromkeys(each.name for each in found))
-    fellows = [each for each in names if each.partition("[")[0] == name]
+    fellows = [each for each in found if each.name == name]
+    fellows = fellows or [each for each in found if each.name.partition("[")[0] == name]
     if len(fellows) == 1:
-        return next(each for each in found if each.name == fellows[0])
+        return fellows[0]
+    names = list(dict.fromkeys(each.name for each in found))
     if fellows:
+        told = list(dict.fromkeys(each.name for each in fellows))
         raise OptionError(
             f"{option}: {name} is {len(fellows)} scores of this training",
-            expected=f"one of {', '.join(fellows)}",
-            fix="write the whole name of one of them",
+            expected=f"one of {', '.join(told)}" if len(told) > 1 else "one score of that name",
+            fix="write the whole name of one of them"
+            if len(told) > 1
+            else "have one quality measure make it, not several",
         )
     near = nearest(name, names)
     raise OptionError(

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from benchbench.architectures.weights import load_weights
-from benchbench.core.errors import BenchbenchError, CheckpointError, DataError, DivergedError, OptionError
+from benchbench.core.errors import BenchbenchError, OptionError
 from benchbench.core.examples import Splits, require_fields
 from benchbench.core.imports import told
 from benchbench.core.measurement import Curve, Failure, ImageRecord, Measurement, Phase
@@ -130,7 +130,7 @@ def train(
             fix="devices: 1, or build them without what is named",
         ) from error
     outcome = sealed.content
-    if isinstance(outcome, BenchbenchError):
+    if isinstance(outcome, Exception):
         raise outcome
     load_weights(module, outcome.checkpoint)
     module.eval()
@@ -166,7 +166,7 @@ def make_fabric(options: LoopOptions) -> Fabric:
 class _Sealed:
     """Something on its way out of a child process; Fabric walks into dataclasses and refuses frozen ones."""
 
-    def __init__(self, content: TrainingOutcome | BenchbenchError) -> None:
+    def __init__(self, content: TrainingOutcome | Exception) -> None:
         self.content = content
 
 
@@ -176,8 +176,8 @@ def _run_copy(fabric: Fabric, *, job: Job, say: Callable[[str], None]) -> _Seale
         beside = replace(job.beside, discriminator=copy.deepcopy(job.beside.discriminator))
         own = replace(job, module=copy.deepcopy(job.module), beside=beside)
         return _Sealed(_run(fabric, own, say))
-    except (DivergedError, CheckpointError, DataError, OptionError) as error:
-        # Every process meets these at the same step; handed over, they keep their type.
+    except (BenchbenchError, torch.OutOfMemoryError) as error:
+        # Every process raises these at the same step; handed over, they keep their type.
         return _Sealed(error)
 
 

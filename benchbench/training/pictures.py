@@ -16,21 +16,30 @@ _BY_STEP = ("output", "grid")
 
 
 class Pictures:
-    """Writes and records them, each once, whatever process made it first."""
+    """Records them in every process, each once, and writes them."""
 
     def __init__(self, job: Job, progressed: Progressed) -> None:
         self._job, self._progressed = job, progressed
 
-    def take(self, made: Iterable[tuple[ImageRecord, torch.Tensor]], *, writes: bool) -> None:
-        """Keep those that are not kept yet; only the process that `writes` has files to write."""
-        done, job = self._progressed, self._job
+    def record(self, made: Iterable[tuple[ImageRecord, torch.Tensor]]) -> list[tuple[str, torch.Tensor]]:
+        """Paths and pictures of those that are not kept yet."""
+        done, fresh = self._progressed, []
         known = {(image.role, image.index, image.step) for image in done.images}
         for record, picture in made:
             step = done.step if record.role in _BY_STEP else None
             if (record.role, record.index, step) in known:
                 continue
             suffix = "" if step is None else f"-step{step}"
-            path = f"samples/{job.name}/{record.role}-{record.index}{suffix}.png"
+            path = f"samples/{self._job.name}/{record.role}-{record.index}{suffix}.png"
             done.images.append(record.model_copy(update={"path": path, "step": step}))
-            if writes:
-                write_png(job.folder / path, picture)
+            fresh.append((path, picture))
+        return fresh
+
+    def write(self, fresh: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Write pictures below the run's folder.
+
+        Raises:
+            StoreError: it cannot be done.
+        """
+        for path, picture in fresh:
+            write_png(self._job.folder / path, picture)

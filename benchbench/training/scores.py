@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 
 from torch import nn
 
-from benchbench.architectures.weights import save_weights
+from benchbench.architectures.weights import load_weights, save_weights
 from benchbench.core.measurement import Measurement
 from benchbench.training.job import Job
 from benchbench.training.levels import Level, find_score, is_better
@@ -29,8 +29,12 @@ class Scores:
         if job.score is None or job.options.score_every is None:
             return
         found = job.score(network, done.step)
+        names: Counter[str] = Counter()
         for figure in found:
-            done.log(f"score/{figure.name}", figure.value)
+            names[figure.name] += 1
+            # Two quality measures may make one name; their curves are two all the same.
+            again = f" ({names[figure.name]})" if names[figure.name] > 1 else ""
+            done.log(f"score/{figure.name}{again}", figure.value)
         if job.options.keep_best is not None:
             self._keep_best(network, find_score("keep_best", job.options.keep_best, found))
         for name, bounds in (job.options.levels or {}).items():
@@ -52,7 +56,11 @@ class Scores:
         known = done.levels.get(fresh.setting, fresh)
         done.levels[fresh.setting] = known.after(figure.value, done.spent)
 
-    def finish(self) -> None:
-        """The checkpoint becomes that of the best step, where one is asked for."""
-        if self._job.best.is_file():
-            os.replace(self._job.best, self._job.checkpoint)
+    def restore_best(self, network: nn.Module) -> None:
+        """The network gets the weights of the best step so far, where these are to be kept.
+
+        Raises:
+            CheckpointError: their file is gone or damaged.
+        """
+        if self._job.options.keep_best is not None and self._progressed.best is not None:
+            load_weights(network, self._job.best)

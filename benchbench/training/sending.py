@@ -1,4 +1,4 @@
-"""Networks with spectral or weight norm on their way to another process."""
+"""Networks with parametrised layers (spectral norm, for one) on their way to another process."""
 
 from __future__ import annotations
 

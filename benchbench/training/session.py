@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from benchbench.architectures.weights import load_weights, save_weights
-from benchbench.core.errors import DivergedError
+from benchbench.core.errors import BenchbenchError, DivergedError
 from benchbench.core.measurement import Failure, Measurement
 from benchbench.core.training import TrainingContext
 from benchbench.training.batches import Batches, mix_seed, move, seed_device
@@ -123,6 +123,8 @@ class Session:
                             self._validate()
                         if last or done.step % (self._job.options.score_every or plan.total) == 0:
                             self._score()
+                        if last:
+                            self._go_back_to_best()
                         if done.step in plan.sample_steps:
                             self._keep_samples(final=last)
                         stopping = self._anyone_asked(interruption)
@@ -135,10 +137,8 @@ class Session:
         finally:
             progress.close()
             _place(self._job.module.eval(), torch.device("cpu"), torch.contiguous_format)
-        if self._fabric.is_global_zero and not self._job.checkpoint.is_file():
-            save_weights(self._task.result, self._job.checkpoint)
-        self._scores.finish()
-        self._fabric.barrier()
+        if not self._job.checkpoint.is_file():
+            self._by_the_first(lambda: save_weights(self._task.result, self._job.checkpoint))
         load_weights(self._job.module, self._job.checkpoint)
         self._job.module.eval()
 
@@ -212,17 +212,37 @@ class Session:
                 scheduler.step(found["loss"])
 
     def _score(self) -> None:
-        if self._fabric.is_global_zero:
+        def take() -> None:
             with evaluating(self._task.result), torch.random.fork_rng(devices=self._devices()):
                 self._scores.take(self._task.result)
-        self._fabric.barrier()
+
+        self._by_the_first(take)
+
+    def _go_back_to_best(self) -> None:
+        self.progressed.best = self._fabric.broadcast(self.progressed.best)
+        self._scores.restore_best(self._task.result)
+
+    def _by_the_first(self, action: Callable[[], None]) -> None:
+        """Done by the first process, while the others wait; what goes wrong is raised in all of them."""
+        error: Exception | None = None
+        if self._fabric.is_global_zero:
+            try:
+                action()
+            except (BenchbenchError, torch.OutOfMemoryError) as caught:
+                if self._fabric.world_size == 1:
+                    raise
+                error = caught
+        error = self._fabric.broadcast(error)
+        if error is not None:
+            raise error
 
     def _devices(self) -> list[torch.device]:
         return [self._fabric.device] if self._fabric.device.type == "cuda" else []
 
     def _keep_samples(self, *, final: bool) -> None:
         with self._evaluating():
-            self._pictures.take(self._task.samples(final=final), writes=self._fabric.is_global_zero)
+            fresh = self._pictures.record(self._task.samples(final=final))
+        self._by_the_first(lambda: self._pictures.write(fresh))
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -248,10 +268,11 @@ class Session:
         done.seconds = self._earlier_s + self.watch.total_s
         for name, peak in self._memory.read().items():
             done.peaks[name] = max(peak, done.peaks.get(name, 0))
-        if self._fabric.is_global_zero:
-            save_weights(self._task.result, self._job.checkpoint)
-            write_state(self._job.state, self._task, done, self._about)
-        self._fabric.barrier()
+        self._by_the_first(self._write)
+
+    def _write(self) -> None:
+        save_weights(self._task.result, self._job.checkpoint)
+        write_state(self._job.state, self._task, self.progressed, self._about)
 
     def measurements(self) -> tuple[Measurement, ...]:
         """Costs of the training, those of earlier processes included."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchbench.core.cell import Cell
-from benchbench.core.measurement import CellResult, Protocol
+from benchbench.core.measurement import CellResult, Failure, Protocol
 from benchbench.core.suite import ArchitectureSpec, Expectation
 from benchbench.report.cost_table import cost_grid
 from benchbench.report.document import Item, Notes
@@ -15,10 +15,11 @@ LEVEL = "fd[rand-conv-64] <= 30"
 
 @pytest.fixture
 def trained(factory):
-    """Makes a result of a training, of `variant` and with so many seconds for 10,000 steps."""
+    """Makes a result of a training: seconds for 10,000 steps; the step that met the level, or "missed"."""
 
-    def make(variant: str, per_10k_s: float, *, seed: int = 0, batch: int = 4, met: int | None = None):
-        protocol = Protocol(name="training", settings={"device": "cpu", "batch": batch, "steps": 500})
+    def make(variant, per_10k_s, *, seed=0, batch=4, met=None, score_every=50, level=LEVEL):
+        settings = {"device": "cpu", "batch": batch, "steps": 500, "score_every": score_every}
+        protocol = Protocol(name="training", settings=settings)
 
         def figure(name, value, unit="1", setting=""):
             return factory.figure(name, value, unit, setting=setting, protocol=protocol)
@@ -28,12 +29,15 @@ def trained(factory):
             figure("training_10k_steps", per_10k_s, "s"),
             figure("peak_resident", 2**30, "B"),
         ]
-        if met is not None:
-            figures.append(figure("steps_to_level", met, setting=LEVEL))
-            figures.append(figure("time_to_level", met * per_10k_s / 1e4, "s", setting=LEVEL))
+        failures = [Failure(of=f"level: {level}", kind="skipped", reason="not met")]
+        if isinstance(met, int):
+            failures = []
+            figures.append(figure("steps_to_level", met, setting=level))
+            figures.append(figure("time_to_level", met * per_10k_s / 1e4, "s", setting=level))
         return CellResult(
             cell=Cell(variant=variant, seed=seed, architecture=ArchitectureSpec(name=f"net_{variant}")),
             measurements=tuple(figures),
+            failures=tuple(failures) if met is not None else (),
         )
 
     return make
@@ -47,7 +51,7 @@ def rows_of(factory, results, **expected):
 
 
 def test_costs_stand_beside_the_baselines_and_the_papers(factory, trained) -> None:
-    results = [trained("baseline", 4000.0, met=300), trained("v1", 3000.0)]
+    results = [trained("baseline", 4000.0, met=300), trained("v1", 3000.0, met="missed")]
     baseline, light = rows_of(factory, results, baseline=13680, v1=2520)
     assert (baseline.ratio, baseline.paper_ratio) == (None, None)
     assert light.ratio == pytest.approx(0.75)
@@ -89,9 +93,37 @@ def test_seeds_are_averaged(factory, trained) -> None:
 
 
 def test_how_many_seeds_met_a_level_is_said(factory, trained) -> None:
-    results = [trained("baseline", 4000.0, seed=0, met=100), trained("baseline", 4000.0, seed=1)]
+    results = [
+        trained("baseline", 4000.0, seed=seed, met=met) for seed, met in enumerate((100, 300, "missed"))
+    ]
     (row,) = rows_of(factory, results)
-    assert cost_grid((row,), Notes()).rows[0].items[-1] == Item("100", "40.0 s", more=("1 of 2 seeds",))
+    assert cost_grid((row,), Notes()).rows[0].items[-1] == Item("200 ± 141", "80.0 s", more=("2 of 3 seeds",))
+
+
+def test_a_level_of_other_lines_is_not_said_to_be_missed(factory, trained) -> None:
+    other = trained("v1", 3000.0, met=450, level="fd[rand-conv-64] <= 5")
+    grid = cost_grid(rows_of(factory, [trained("baseline", 4000.0, met=100), other]), Notes())
+    assert [[item.text for item in row.items[-2:]] for row in grid.rows] == [["100", "–"], ["–", "450"]]
+
+
+def test_a_level_that_nobody_met_is_shown(factory, trained) -> None:
+    grid = cost_grid(rows_of(factory, [trained("baseline", 4000.0, met="missed")]), Notes())
+    assert grid.columns[-1].title == "to FD [rand-conv-64] <= 30"
+    assert grid.rows[0].items[-1].text == "not reached"
+
+
+def test_scores_that_were_not_taken_alike_are_marked(factory, trained) -> None:
+    results = [trained("baseline", 4000.0, met=100), trained("v1", 3000.0, met=100, score_every=10)]
+    grid = cost_grid(rows_of(factory, results), Notes())
+    (number,) = grid.columns[-1].notes
+    assert "not to be compared" in dict(grid.notes)[number]
+
+
+def test_a_failed_seed_leaves_the_others_compared(factory, trained) -> None:
+    results = [trained("baseline", value, seed=seed) for seed, value in ((0, 4000.0), (2, 8000.0))]
+    results += [trained("v1", value, seed=seed) for seed, value in ((0, 3000.0), (1, 9.0), (2, 3000.0))]
+    _, light = rows_of(factory, results)
+    assert light.ratio == pytest.approx(0.5)
 
 
 def test_what_no_line_has_gets_neither_column_nor_footnote(factory, trained) -> None:

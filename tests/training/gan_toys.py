@@ -12,7 +12,7 @@ from toys import IMAGES
 from benchbench.core.contracts import InputSpec
 from benchbench.core.model import parse_options
 from benchbench.core.registry import RECIPES
-from benchbench.training.job import Opponents
+from benchbench.training.job import Opponents, Score
 from benchbench.training.loop import TrainingOutcome, train
 
 LATENT = 4
@@ -38,10 +38,13 @@ def players() -> tuple[nn.Module, nn.Module]:
     return Generator(), judge
 
 
-def run(folder: Path, generator: nn.Module, judge: nn.Module, **given: Any) -> TrainingOutcome:
+def run(
+    folder: Path, generator: nn.Module, judge: nn.Module, *, score: Score | None = None, **given: Any
+) -> TrainingOutcome:
     recipe = RECIPES.load("gan")
     options = parse_options("recipe", "gan", recipe.options, {"device": "cpu", "samples": 4, **given})
     return train(
         generator, recipe=recipe, options=options, images=IMAGES, seed=3, folder=folder, name="a",
         beside=Opponents(inputs=(InputSpec(shape=(1, LATENT)),), discriminator=judge), say=str,
+        score=score,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from benchbench.core.errors import CheckpointError, DataError, OptionError, Stor
 from benchbench.core.measurement import Measurement, Protocol
 from benchbench.core.model import parse_options
 from benchbench.core.training import Recipe
+from benchbench.data.images import write_png
 from benchbench.training.loop import train
 
 
@@ -126,7 +127,54 @@ def test_the_best_step_is_kept(tmp_path):
     kept = load_file(outcome.checkpoint)
     assert all(torch.equal(a, b) for a, b in zip(module.state_dict().values(), seen[2][1], strict=True))
     assert all(torch.equal(kept[name], value) for name, value in module.state_dict().items())
-    assert [path.name for path in outcome.checkpoint.parent.glob("*.safetensors")] == ["a.safetensors"]
+
+
+def test_the_last_pictures_are_of_the_best_step(tmp_path):
+    score, _ = judged([9.0, 3.0, 1.0, 2.0])
+    module = net()
+    outcome = scored(tmp_path, module, score, keep_best="fd[x]")
+    (last,) = (image for image in outcome.images if image.role == "output" and image.step == 12)
+    with torch.no_grad():
+        made = module(IMAGES.test[0].float()[None] / 255)[0]
+    write_png(tmp_path / "own.png", made)
+    assert (tmp_path / last.path).read_bytes() == (tmp_path / "own.png").read_bytes()
+
+
+def test_the_best_step_outlives_a_damaged_last_state(tmp_path):
+    score, seen = judged([9.0, 3.0, 1.0, 2.0, 2.0])
+    scored(tmp_path, net(), score, keep_best="fd[x]", checkpoint_every=10)
+    state = tmp_path / "checkpoints/a.state.pt"
+    state.write_bytes(state.read_bytes()[:-9])
+    module = net()
+    scored(tmp_path, module, score, keep_best="fd[x]", checkpoint_every=10)
+    assert [step for step, _ in seen] == [0, 4, 8, 12, 12]
+    assert all(torch.equal(a, b) for a, b in zip(module.state_dict().values(), seen[2][1], strict=True))
+
+
+def test_the_best_of_another_training_is_left_alone(tmp_path):
+    score, _ = judged([1.0, 3.0])
+    scored(tmp_path, net(), score, keep_best="fd[x]", steps=4)
+    one, other = net(), net()
+    score, _ = judged([2.0, 1.0])
+    options = parse_options(
+        "recipe", "test", Options, {"steps": 4, "device": "cpu", "score_every": 4, "batch": 2}
+    )
+    train(
+        one, recipe=RECIPE, options=options, images=IMAGES, seed=3, folder=tmp_path, name="a", score=score,
+        say=str, resume=False,
+    )  # fmt: skip
+    scored(tmp_path / "clean", other, None, steps=4)
+    assert same(one, other)
+
+
+def test_two_measures_that_make_one_score_are_not_mixed(tmp_path):
+    score, _ = judged([9.0, 1.0])
+    outcome = scored(tmp_path / "a", net(), lambda *given: score(*given) * 2, steps=4)
+    curves = {each.name: each.values for each in outcome.curves if each.name.startswith("score/")}
+    assert curves == {"score/fd[x]": (9.0, 1.0), "score/fd[x] (2)": (9.0, 1.0)}
+    with pytest.raises(OptionError, match=r"keep_best: fd\[x\] is 2 scores of this training") as caught:
+        scored(tmp_path / "b", net(), lambda *given: judged([9.0])[0](*given) * 2, keep_best="fd[x]")
+    assert caught.value.fix == "have one quality measure make it, not several"
 
 
 def test_keep_best_must_name_a_score(tmp_path):

@@ -53,3 +53,40 @@ def test_two_processes_have_the_losses_of_one(case, tmp_path):
     assert len(losses) == 20
     assert max(losses) - min(losses) > 1e-3
     assert "train/generator/loss" in curves
+
+
+FAILING = """
+    import sys
+    from pathlib import Path
+    import torch, gan_toys as t
+    from benchbench.core.errors import MeasurementError, OptionError
+
+    def unmeasured(network, step):
+        raise MeasurementError("no score today")
+
+    def unscored(network, step):
+        return []
+
+    def too_large(network, step):
+        raise torch.OutOfMemoryError("no memory left")
+
+    if __name__ == "__main__":
+        cases = {MeasurementError: (unmeasured, {}), torch.OutOfMemoryError: (too_large, {})}
+        cases[OptionError] = (unscored, {"keep_best": "fd"})
+        for number, (kind, (score, more)) in enumerate(cases.items()):
+            try:
+                t.run(Path(sys.argv[1]) / str(number), *t.players(), devices=2, batch=4, steps=2,
+                      score=score, score_every=1, **more)
+            except kind as error:
+                print("told:", error.args[0])
+"""
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_the_first_process_alone_keeps_its_type(tmp_path):
+    told = [line for line in run_script(tmp_path, FAILING).splitlines() if line.startswith("told:")]
+    assert told == [
+        "told: no score today",
+        "told: no memory left",
+        "told: keep_best: fd is no score of this training",
+    ]
