@@ -347,7 +347,7 @@ def test_report_hands_one_table_or_several_on(monkeypatch: pytest.MonkeyPatch, s
         given.append((table, out))
         return Files()
 
-    monkeypatch.setattr("benchbench.core.store.read_run", str.upper)
+    monkeypatch.setattr("benchbench.core.reading.read_run", lambda path, *, tell: path.upper())
     monkeypatch.setattr("benchbench.report.write.write_report", write)
     assert main(["report", "a", "--out", "there"]) == 0
     assert shown()[0] == "markdown: reports/report.md\nhtml:     reports/report.html\n"

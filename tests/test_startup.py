@@ -49,3 +49,19 @@ def test_report_never_imports_torch(tmp_path: Path) -> None:
     imported = imported_by("report", str(tmp_path / "nothing"), code=2)
     assert "matplotlib" in imported
     assert imported.isdisjoint({"torch", "torchvision", "lightning_fabric"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["table", "nothing"],
+        ["compare", "nothing", "nothing"],
+        ["history", "nothing"],
+        ["report", "nothing", "--summary", "-"],
+    ],
+)
+def test_what_is_read_from_result_files_never_imports_torch(words: list[str], tmp_path: Path) -> None:
+    here = [str(tmp_path / word) if word == "nothing" else word for word in words]
+    imported = imported_by(*here, code=2)
+    assert "pydantic" in imported
+    assert imported.isdisjoint({"torch", "torchvision", "lightning_fabric"})

@@ -30,16 +30,23 @@ KINDS = {
 
 def report(args: Namespace) -> int:
     """`benchbench report`."""
-    from benchbench.core.store import read_run
+    from benchbench.core.reading import read_runs
     from benchbench.report.write import write_report
 
-    tables = [read_run(path) for path in args.runs]
+    found = read_runs(args.runs, tell=say)
+    tables, code = list(found.tables), 2 if found.refused else 0
+    if args.summary is not None:
+        from benchbench.cli.several import put
+        from benchbench.report.summary_markdown import write_summary
+
+        put(write_summary(tables), None if args.summary == "-" else args.summary)
+        return code
     files = write_report(tables[0] if len(tables) == 1 else tables, out=args.out)
     if args.json:
         print_json({"markdown": str(files.markdown), "html": str(files.html)})
     else:
         print(f"markdown: {from_here(files.markdown)}\nhtml:     {from_here(files.html)}")
-    return 0
+    return code
 
 
 def list_kind(args: Namespace) -> int:

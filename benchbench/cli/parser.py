@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from benchbench import __version__
-from benchbench.cli import commands, quality, running
+from benchbench.cli import commands, profiling, quality, running, several
 from benchbench.core.errors import OptionError, nearest, unknown_name
 
 KINDS = ", ".join(commands.KINDS)
@@ -94,6 +94,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", default="reports", help="where the report goes (default: reports)"
     )
+    parser.add_argument(
+        "--summary",
+        metavar="FILE",
+        help="write the short report alone, Markdown without pictures and under 1 MB; - prints it",
+    )
     _add_json(parser)
 
 
@@ -154,6 +159,21 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
     "run": ("Train or load, measure and compare what a suite declares", _add_run, running.run),
     "report": ("Write the report of one or more runs, from their files alone", _add_report, commands.report),
+    "table": (
+        "Write one table of the report as LaTeX, CSV, JSON or Markdown",
+        several.add_table,
+        several.table,
+    ),
+    "compare": (
+        "Set runs of one suite side by side, and refuse with the reason what is not comparable",
+        several.add_compare,
+        several.compare,
+    ),
+    "history": (
+        "Draw every run of one suite over time, with its step changes marked",
+        several.add_history,
+        several.history,
+    ),
     "quality": (
         "Judge images against a reference: FID and its fellows, exact, with intervals",
         quality.add_quality,
@@ -165,6 +185,11 @@ _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
         "Tell a network's options, stages, and what each part costs",
         _add_describe,
         commands.describe,
+    ),
+    "profile": (
+        "Trace a network: time, memory and bytes by layer, a flame graph, a trace for TensorBoard",
+        profiling.add_profile,
+        profiling.profile,
     ),
     "doctor": (
         "Look the installation and this machine over; takes about ten seconds",

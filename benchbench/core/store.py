@@ -21,16 +21,17 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
-from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate
 from benchbench.core.environment import Environment
 from benchbench.core.errors import Location, StoreError
 from benchbench.core.measurement import SCHEMA_VERSION, CellResult, ResultTable, RunRecord
 from benchbench.core.model import Frozen
+from benchbench.core.plan_order import place_in_plan
 from benchbench.core.suite import Suite
 
 FrozenT = TypeVar("FrozenT", bound=Frozen)
 Document: TypeAlias = dict[str, JsonValue]
+Tell: TypeAlias = Callable[[StoreError], None]
 
 # version -> what turns a document of that version into one of the next; it is given the kind of document
 # (ResultTable, CellResult, Addenda or Replicate) and its content.
@@ -168,8 +169,12 @@ class RunStore:
         addenda = _read_if_there(self.comparison_file(comparison_id), Addenda)
         return None if addenda is None else addenda.results
 
-    def read_table(self) -> ResultTable:
+    def read_table(self, *, tell: Tell | None = None) -> ResultTable:
         """Everything in the folder, comparisons merged into their cells.
+
+        Args:
+            tell: is given what is wrong with a cell or a comparison, which is then left out; without it
+                that is raised.
 
         Raises:
             StoreError: run.json is missing, or a file is damaged or of a newer version.
@@ -179,28 +184,15 @@ class RunStore:
         table = _parse(self._run_file, ResultTable)
         results: dict[str, CellResult] = {}
         for path in sorted((self.folder / "cells").glob("*.json")):
-            result = _parse(path, CellResult)
-            results[result.cell.id] = result
+            if (result := _parse_or_tell(path, CellResult, tell)) is not None:
+                results[result.cell.id] = result
         for path in sorted((self.folder / "comparisons").glob("*.json")):
-            for addendum in _parse(path, Addenda).results:
+            addenda = _parse_or_tell(path, Addenda, tell)
+            for addendum in addenda.results if addenda is not None else ():
                 known = results.get(addendum.cell.id)
                 results[addendum.cell.id] = known.merged(addendum) if known else addendum
-        ordered = sorted(results.values(), key=lambda each: _rank(each.cell, table.suite))
+        ordered = sorted(results.values(), key=lambda each: place_in_plan(each.cell, table.suite))
         return table.model_copy(update={"results": tuple(ordered), "folder": str(self.folder)})
-
-
-def _rank(cell: Cell, suite: Suite) -> tuple[tuple[int, ...], int, int]:
-    # As `expand` has them: settings outermost, in the order of the matrix; then groups, then variants.
-    swept = {setting.key: setting.value for setting in cell.settings}
-    places = tuple(
-        values.index(swept[key]) if key in swept and swept[key] in values else len(values)
-        for key, values in suite.matrix.items()
-        if key != "variant" and not key.startswith("variant.")
-    )
-    groups = list(dict.fromkeys(variant.group for variant in suite.variants.values()))
-    group = groups.index(cell.variant_group) if cell.variant_group in groups else len(groups)
-    names = list(suite.variants)
-    return places, group, names.index(cell.variant) if cell.variant in names else len(names)
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -233,13 +225,13 @@ def find_run(path: str | Path) -> Path:
     )
 
 
-def read_run(path: str | Path) -> ResultTable:
+def read_run(path: str | Path, *, tell: Tell | None = None) -> ResultTable:
     """The results of a run, from its folder, `results/<suite>/latest` or `results/<suite>`.
 
     Raises:
-        StoreError: no run is there, or a file of it is damaged or of a newer version.
+        StoreError: no run is there, or a file is damaged or of a newer version and `tell` is not given it.
     """
-    return RunStore(find_run(path)).read_table()
+    return RunStore(find_run(path)).read_table(tell=tell)
 
 
 def _dump(content: Frozen, *, indent: int | None = None) -> str:
@@ -252,6 +244,16 @@ def _dump(content: Frozen, *, indent: int | None = None) -> str:
 
 def _read_if_there(path: Path, model: type[FrozenT]) -> FrozenT | None:
     return _parse(path, model) if path.is_file() else None
+
+
+def _parse_or_tell(path: Path, model: type[FrozenT], tell: Tell | None) -> FrozenT | None:
+    try:
+        return _parse(path, model)
+    except StoreError as error:
+        if tell is None:
+            raise
+        tell(error)
+        return None
 
 
 def _parse(path: Path, model: type[FrozenT]) -> FrozenT:

@@ -60,11 +60,12 @@ def cost_grid(rows: Sequence[CostRow], notes: Notes) -> Grid:
 def _time(figure: Estimate | None) -> Item:
     if figure is None:
         return _NONE
-    return Item(duration(figure.value), f"± {duration(figure.sd)}" if figure.sd is not None else "")
+    spread = f"± {duration(figure.sd)}" if figure.sd is not None else ""
+    return Item(duration(figure.value), spread, value=figure.value)
 
 
 def _times(ratio: float | None) -> Item:
-    return _NONE if ratio is None else Item(f"{significant(ratio)}x")
+    return _NONE if ratio is None else Item(f"{significant(ratio)}x", value=ratio)
 
 
 def _count(number: int | None) -> Item:
@@ -74,7 +75,7 @@ def _count(number: int | None) -> Item:
 def _memory(figure: Estimate | None) -> Item:
     if figure is None:
         return _NONE
-    return Item(format_quantity(figure.value, "B"), figure.name.removeprefix("peak_"))
+    return Item(format_quantity(figure.value, "B"), figure.name.removeprefix("peak_"), value=figure.value)
 
 
 def _level(cost: LevelCost) -> Item:

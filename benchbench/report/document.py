@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from benchbench.report.explorer import Explorer
     from benchbench.report.views.pictures import PictureGrid
 
 Mark = Literal["", "good", "bad", "quiet"]
@@ -19,13 +20,17 @@ Mark = Literal["", "good", "bad", "quiet"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One place in a table: a main text, smaller ones below it, and the numbers of its footnotes."""
+    """One place in a table: a main text, smaller ones below it, and the numbers of its footnotes.
+
+    `value` is what a reader's sorting goes by; without one it goes by the text.
+    """
 
     text: str
     detail: str = ""
     notes: tuple[int, ...] = ()
     mark: Mark = ""
     more: tuple[str, ...] = ()
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Plot:
         name: file name without its ending, and prefix of the ids in its SVG (`file_stem`).
         draw: makes the figure; called once per report.
         table: the data as shown; `columns` and `records` are the data as stored beside it.
+        is_explored: whether the interactive chart shows the same.
     """
 
     name: str
@@ -101,6 +107,7 @@ class Plot:
     table: Grid
     columns: tuple[str, ...]
     records: tuple[tuple[str | float | int | bool | None, ...], ...]
+    is_explored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +145,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole report. `lead` says in one line what it is about; `link` is the paper's address."""
+    """A whole report.
+
+    Attributes:
+        lead: says in one line what it is about.
+        link: the paper's title and address.
+        explorer: the interactive chart; with a script it stands in place of the drawings it is a part of.
+    """
 
     title: str
     lead: str
     link: tuple[str, str] | None
     sections: tuple[Section, ...]
+    explorer: Explorer | None = None
 
 
 Block = Paragraph | Answer | Grid | Code | Plots | Gallery | Fold

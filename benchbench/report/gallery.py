@@ -1,9 +1,7 @@
-"""Pictures: small ones for the HTML file, and one composed grid for Markdown."""
+"""Pictures made smaller, and one composed grid of them for Markdown."""
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,24 +14,17 @@ _GAP, _HEAD, _LABEL = 8, 22, 130
 _INK, _MUTED, _EMPTY = (31, 35, 40), (89, 99, 110), (240, 242, 244)
 
 
-def load_thumbnail(picture: Picture) -> Image.Image | str:
-    """The picture in RGB, at most 256 pixels wide and high, or the reason why it cannot be shown."""
+def load_thumbnail(picture: Picture, *, side: int = SIDE) -> Image.Image | str:
+    """The picture in RGB, at most `side` pixels wide and high, or the reason why it cannot be shown."""
     if picture.file is None:
         return picture.missing or "missing"
     try:
         with Image.open(picture.file) as image:
             small = image.convert("RGB")
-            small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+            small.thumbnail((side, side), Image.Resampling.LANCZOS)
             return small
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return f"{picture.file.name}: not a readable image"
-
-
-def encode_thumbnail(image: Image.Image) -> str:
-    """The picture as a data URI, WebP at quality 82 (about 10 kB)."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=82, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def compose_grid(grid: PictureGrid) -> Image.Image:

@@ -101,9 +101,15 @@ def timing_grid(view: ReportView, notes: Notes) -> Grid:
                 _fastest(time.latency, factor),
                 _samples(time.latency),
                 _speedup(row, time, notes),
-                Item(significant(time.achieved / roof_factor)) if time.achieved else _NONE,
-                Item(percent(time.roof_share)) if time.roof_share is not None else _NONE,
-                Item(duration(time.cold_start_s)) if time.cold_start_s is not None else _NONE,
+                Item(significant(time.achieved / roof_factor), value=time.achieved)
+                if time.achieved
+                else _NONE,
+                Item(percent(time.roof_share), value=time.roof_share)
+                if time.roof_share is not None
+                else _NONE,
+                Item(duration(time.cold_start_s), value=time.cold_start_s)
+                if time.cold_start_s is not None
+                else _NONE,
             ),
             level="baseline" if row.is_baseline else "line",
         )
@@ -124,7 +130,7 @@ def timing_grid(view: ReportView, notes: Notes) -> Grid:
 
 
 def _samples(latency: Estimate | None) -> Item:
-    return Item(f"{latency.samples:,}", f"{latency.outliers:,}") if latency else _NONE
+    return Item(f"{latency.samples:,}", f"{latency.outliers:,}", value=latency.samples) if latency else _NONE
 
 
 def _summary_row(row: SummaryRow, columns: Sequence[tuple[Column, Make]], notes: Notes) -> Row:
@@ -178,24 +184,26 @@ def _count(
     flags = notes.number(*map(explain_flag, figure.flags))
     paper = papers.get((row.label, figure.name)) if row.level == "line" else None
     if paper is None or paper.verdict not in ("equal", "as printed", "differs", "explained"):
-        return Item(text, notes=flags)
+        return Item(text, notes=flags, value=figure.value)
     if paper.verdict == "equal":
-        return Item(text, "✓ paper", flags, "good")
+        return Item(text, "✓ paper", flags, "good", value=figure.value)
     printed = paper.printed or exact(paper.paper, paper.unit)
     if paper.verdict == "as printed":
-        return Item(text, f"✓ paper {printed}", flags, "good")
+        return Item(text, f"✓ paper {printed}", flags, "good", value=figure.value)
     noted = (*flags, *(notes.number(paper.note) if paper.note else ()))
     if paper.verdict == "explained":
-        return Item(text, f"≠ paper {printed}", noted)
-    return Item(text, f"✗ paper {printed}", noted, "bad")
+        return Item(text, f"≠ paper {printed}", noted, value=figure.value)
+    return Item(text, f"✗ paper {printed}", noted, "bad", value=figure.value)
 
 
 def _change(row: SummaryRow) -> Item:
-    return Item(signed_percent(row.parameters_change)) if row.parameters_change is not None else _NONE
+    change = row.parameters_change
+    return Item(signed_percent(change), value=change) if change is not None else _NONE
 
 
 def _ratio(row: SummaryRow) -> Item:
-    return Item(f"{significant(row.macs_ratio)}x") if row.macs_ratio is not None else _NONE
+    ratio = row.macs_ratio
+    return Item(f"{significant(ratio)}x", value=ratio) if ratio is not None else _NONE
 
 
 def _median(time: TimeFigures, factor: float, notes: Notes) -> Item:
@@ -206,13 +214,13 @@ def _median(time: TimeFigures, factor: float, notes: Notes) -> Item:
     if figure.sd:
         text += f" ± {significant(figure.sd / factor, 2)}"
     detail = span(figure.quartiles, factor=factor) if figure.quartiles else ""
-    return Item(text, detail, notes.number(*map(explain_flag, figure.flags)))
+    return Item(text, detail, notes.number(*map(explain_flag, figure.flags)), value=figure.value)
 
 
 def _fastest(latency: Estimate | None, factor: float) -> Item:
     if latency is None or latency.minimum is None:
         return _NONE
-    return Item(significant(latency.minimum / factor))
+    return Item(significant(latency.minimum / factor), value=latency.minimum)
 
 
 def _speedup(row: SummaryRow, time: TimeFigures, notes: Notes) -> Item:
@@ -223,15 +231,16 @@ def _speedup(row: SummaryRow, time: TimeFigures, notes: Notes) -> Item:
     if time.is_noisy:
         flags.append(NOISY)
     detail = span(figure.interval) if figure.interval else "no interval"
-    return Item(f"{significant(figure.value)}x", detail, notes.number(*flags))
+    return Item(f"{significant(figure.value)}x", detail, notes.number(*flags), value=figure.value)
 
 
 def _achieved(time: TimeFigures, factor: float) -> Item:
     if time.achieved is None:
         return _NONE
     share = f"{percent(time.roof_share)} of roof" if time.roof_share is not None else ""
-    return Item(significant(time.achieved / factor), share)
+    return Item(significant(time.achieved / factor), share, value=time.achieved)
 
 
 def _training(row: SummaryRow) -> Item:
-    return Item(duration(row.training_time.value)) if row.training_time else _NONE
+    time = row.training_time
+    return Item(duration(time.value), value=time.value) if time else _NONE

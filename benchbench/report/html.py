@@ -1,52 +1,89 @@
-"""The report as one HTML file that loads nothing: drawings inlined, pictures embedded, no script."""
+"""The report as one HTML file that loads nothing: drawings, pictures and scripts are inside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchbench.report.document import Block, Document
-from benchbench.report.gallery import encode_thumbnail, load_thumbnail
+from benchbench.report.document import Block, Document, Fold, Gallery
+from benchbench.report.embed import content_policy, dump_island, read_charts, read_own
+from benchbench.report.explorer_data import explorer_data
+from benchbench.report.gallery_page import GalleryPage, gallery_page
+from benchbench.report.sort_value import sort_value
+from benchbench.report.thumbnails import Thumbnails, encode_thumbnails
 from benchbench.report.views.pictures import Picture
 
+LARGEST_BYTES = 5_000_000
+# Of what pictures leave free: the page is a little longer with them than without.
+_SPARE_BYTES = 60_000
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_html(document: Document, *, drawings: Mapping[str, str], foot: str) -> str:
-    """The whole document.
+    """The whole document; pictures are made smaller until the file is below `LARGEST_BYTES`.
 
     Args:
         document: what to print; every text of it is escaped.
         drawings: plot name -> its `<svg>` element, made by `draw_svg`.
         foot: the last line of the page.
+
+    Raises:
+        StoreError: the charting library of this installation is not the one that was published.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("report.html")
-    return template.render(
-        document=document,
-        foot=foot,
-        # Our own style sheet and our own drawings; what users named was escaped when drawn.
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704
-        drawings={name: Markup(drawing) for name, drawing in drawings.items()},  # noqa: S704
-        kind=_kind,
-        show=_show,
-    )
+    page = _Page(document, drawings, foot)
+    galleries = list(_galleries(block for section in document.sections for block in section.blocks))
+    bare = page.render({}, None)
+    budget = LARGEST_BYTES - len(bare.encode("utf-8")) - _SPARE_BYTES
+    pictures = [picture for each in galleries for picture in _pictures(each)]
+    thumbnails = encode_thumbnails(pictures, budget_bytes=max(budget, 0))
+    return page.render({each.name: gallery_page(each, thumbnails) for each in galleries}, thumbnails)
 
 
-def _kind(block: Block) -> str:
-    return type(block).__name__.lower()
+class _Page:
+    """The template with everything but its pictures."""
+
+    def __init__(self, document: Document, drawings: Mapping[str, str], foot: str) -> None:
+        environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._template = environment.get_template("report.html")
+        self._document = document
+        style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+        scripts = (*((read_charts(),) if document.explorer else ()), read_own())
+        self._constant = {
+            "document": document,
+            "foot": foot,
+            "policy": content_policy(scripts=scripts, styles=(style,)),
+            # Our own style sheet, scripts and drawings; what users named was escaped when drawn.
+            "style": Markup(style),  # noqa: S704
+            "scripts": [Markup(script) for script in scripts],  # noqa: S704
+            "drawings": {plot: Markup(drawing) for plot, drawing in drawings.items()},  # noqa: S704
+            "kind": lambda block: type(block).__name__.lower(),
+            "sort_value": sort_value,
+        }
+
+    def render(self, galleries: Mapping[str, GalleryPage], thumbnails: Thumbnails | None) -> str:
+        """The page with these pictures; galleries that are not given are left out."""
+        explorer = self._document.explorer
+        data = None if explorer is None else dump_island(explorer_data(explorer, galleries.values()))
+        grade = None if thumbnails is None or thumbnails.grade is None else str(thumbnails.grade)
+        return self._template.render(**self._constant, galleries=galleries, data=data, grade=grade)
 
 
-def _show(picture: Picture) -> tuple[str | None, str]:
-    """(data URI, "") or (None, why there is none)."""
-    found = load_thumbnail(picture)
-    return (None, found) if isinstance(found, str) else (encode_thumbnail(found), "")
+def _galleries(blocks: Iterator[Block]) -> Iterator[Gallery]:
+    for block in blocks:
+        if isinstance(block, Gallery):
+            yield block
+        elif isinstance(block, Fold):
+            yield from _galleries(iter(block.blocks))
+
+
+def _pictures(gallery: Gallery) -> Sequence[Picture]:
+    return [picture for row in gallery.grid.rows for picture in row.pictures]

@@ -40,6 +40,11 @@ def write_markdown(document: Document) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def write_grid(grid: Grid) -> str:
+    """One table under its caption."""
+    return "\n".join(_block(grid)) + "\n"
+
+
 def escape(text: str) -> str:
     """Text on one line in which nothing is markup, safe in a table too."""
     flat = " ".join(text.split())

@@ -37,8 +37,10 @@ def paper_grid(rows: Sequence[PaperRow], notes: Notes) -> Grid:
                     Item(row.label),
                     Item(title(row.measure), detail=ours.setting if ours else ""),
                     _ours(ours),
-                    Item(row.printed or exact(row.paper, row.unit), notes=said),
-                    Item(signed_percent(row.difference)) if row.difference is not None else _NONE,
+                    Item(row.printed or exact(row.paper, row.unit), notes=said, value=row.paper),
+                    Item(signed_percent(row.difference), value=row.difference)
+                    if row.difference is not None
+                    else _NONE,
                     Item(text, mark=mark),
                 )
             )
@@ -53,5 +55,7 @@ def _ours(ours: Estimate | None) -> Item:
     if ours is None:
         return _NONE
     return Item(
-        exact(ours.value, ours.unit), span(ours.interval) if ours.interval and ours.unit == "1" else ""
+        exact(ours.value, ours.unit),
+        span(ours.interval) if ours.interval and ours.unit == "1" else "",
+        value=ours.value,
     )

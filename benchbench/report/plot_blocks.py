@@ -191,6 +191,7 @@ def _tradeoff_plot(tradeoff: Tradeoff) -> Plot:
         table=Grid("Data", columns, rows),
         columns=names,
         records=records,
+        is_explored=True,
     )
 
 

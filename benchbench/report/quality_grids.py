@@ -66,7 +66,11 @@ def quality_detail(view: ReportView, notes: Notes) -> Grid | None:
             (
                 Item(row.label),
                 Item(title(figure.name), told_apart(column) or figure.setting),
-                Item(short(figure.value, 4), span(figure.interval) if figure.interval else "no interval"),
+                Item(
+                    short(figure.value, 4),
+                    span(figure.interval) if figure.interval else "no interval",
+                    value=figure.value,
+                ),
                 Item(_distinct(counts_text(protocol) for _, protocol in figure.by_seed)),
                 *_stick(figure),
                 Item(_remarks(row, figure, column)),
@@ -113,6 +117,7 @@ def _figure(row: SummaryRow, figure: Estimate | None, column: QualityColumn, not
         notes.number(*flags, *odd),
         mark="quiet" if odd else "",
         more=said,
+        value=figure.value,
     )
 
 

@@ -21,6 +21,7 @@ from benchbench.report.document import (
     Section,
     text_columns,
 )
+from benchbench.report.explorer import explore
 from benchbench.report.grids import SHOWN_TIMES, summary_grid, timing_grid
 from benchbench.report.paper_table import paper_grid
 from benchbench.report.picture_blocks import picture_gallery
@@ -59,6 +60,7 @@ def compose(view: ReportView) -> Document:
         lead=" ".join(about),
         link=(paper.title, paper.url) if paper is not None and paper.url else None,
         sections=tuple(section for section in sections if section.blocks),
+        explorer=explore(view),
     )
 
 

@@ -23,7 +23,8 @@ def draw_svg(figure: Figure, *, name: str, alt: str) -> str:
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Its style sheet would hold for the whole page, which has the same rule for drawings.
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style\b.*?</style>", "", text, flags=re.DOTALL)
     text = _TAG.sub(lambda tag: _adapt(tag.group(), name), text)
     return text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(alt)}" ', 1).strip()
 

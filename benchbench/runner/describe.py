@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from benchbench.core.cell import Cell
-from benchbench.core.errors import ArchitectureError, OptionError, unknown_name
+from benchbench.core.errors import ArchitectureError, unknown_name
 from benchbench.core.expand import expand
-from benchbench.core.model import JsonValue, explain_validation
+from benchbench.core.model import JsonValue
 from benchbench.core.registry import ARCHITECTURES
-from benchbench.core.resolve import check_architecture, check_replace
-from benchbench.core.source_map import SourceMap, dotted
-from benchbench.core.suite import ArchitectureSpec, Suite, Variant
+from benchbench.core.suite import Suite
 from benchbench.core.suite_file import load_suite
-from benchbench.core.validation import validated
-from benchbench.core.variant_changes import networks_of
 from benchbench.runner.describe_options import describe_options
 from benchbench.runner.describe_records import Described, Description, VariantDescription
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import DescribeJob, Job
+from benchbench.runner.targets import architecture_of, varied
 
 LIMIT_S = 300.0
 """After this long somebody's model counts as hanging."""
@@ -56,10 +51,10 @@ def describe(
         ReplacementError: the variant's layers cannot be exchanged.
         MeasurementError: an operator that no counting rule covers.
     """
-    spec = _spec(target, settings or {}, inputs, attribute)
+    spec = architecture_of(target, settings or {}, inputs=inputs, attribute=attribute)
     cells = [Cell(variant=target, architecture=spec)]
     if variant is not None:
-        cells.append(_varied(spec, variant))
+        cells.append(varied(spec, variant))
     known = ARCHITECTURES.load(target) if spec.name is not None else None
     summary = next((each.summary for each in ARCHITECTURES.entries() if each.name == target), "")
     found = _describe(target, cells, folders=folders, limit_s=limit_s)
@@ -138,60 +133,6 @@ def _describe(target: str, cells: Sequence[Cell], *, folders: Sequence[Path], li
 def _is_foreign(cell: Cell) -> bool:
     networks = (cell.architecture, cell.discriminator)
     return any(each is not None and each.import_path is not None for each in networks)
-
-
-def _spec(
-    target: str, settings: Mapping[str, JsonValue], inputs: JsonValue, attribute: str | None
-) -> ArchitectureSpec:
-    given: dict[str, JsonValue] = {"input": inputs, "attribute": attribute}
-    declared: dict[str, JsonValue] = {key: value for key, value in given.items() if value is not None}
-    if ":" in target:
-        if inputs is None:
-            raise ArchitectureError(
-                f"'{target}' does not say what it takes",
-                expected="the shape of one input, batch first, or a suite's `input`",
-                fix=f"benchbench describe {target} --input 1,3,256,256",
-            )
-        declared |= {"import": target, "kwargs": dict(settings)}
-    else:
-        if target not in ARCHITECTURES:
-            if target.endswith(".py"):
-                raise ArchitectureError(
-                    f"'{target}' names no callable", expected=f"{target}:CALLABLE, which builds an nn.Module"
-                )
-            raise unknown_name("architecture", target, ARCHITECTURES)
-        if "name" in settings:
-            raise OptionError(f"'{target}' has no option 'name'", fix="leave it out, or describe that one")
-        declared |= {**settings, "name": target}
-    try:
-        return ArchitectureSpec.model_validate(declared)
-    except ValidationError as error:
-        place, problem, expected, fix = explain_validation(error, ArchitectureSpec)
-        told = f"{dotted(place)}: {problem}" if place else problem
-        raise OptionError(f"'{target}': {told}", expected=expected, fix=fix) from None
-
-
-def _varied(spec: ArchitectureSpec, declared: JsonValue) -> Cell:
-    sources = SourceMap("--variant")
-    if not isinstance(declared, dict):
-        raise OptionError(
-            f"--variant {declared}: '{spec.label}' has no variants of its own",
-            expected="a mapping as a suite's variant, or a suite's file with the name of one",
-            fix="--variant '{replace: {stages: [residual], with: depthwise_separable}}'",
-        )
-    variant = validated(Variant, declared, sources, ())
-    if variant.discriminator is not None:
-        raise OptionError(
-            "--variant: 'discriminator' needs a suite that declares one",
-            fix="describe the discriminator by its own name, with this variant's `architecture` or `replace`",
-        )
-    networks = networks_of(spec, None, variant, sources, ())
-    check_architecture(networks["generator"], sources, ("architecture",))
-    for index, each in enumerate(variant.replace):
-        check_replace(each, networks, sources, ("replace", index))
-    return Cell(
-        variant=variant.title or "variant", architecture=networks["generator"], replace=variant.replace
-    )
 
 
 def _cell(suite: Suite, variant: str) -> Cell:

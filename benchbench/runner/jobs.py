@@ -6,14 +6,16 @@ import errno
 import re
 import traceback
 from pathlib import Path
+from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate
 from benchbench.core.errors import BenchbenchError, DivergedError, StoreError, UnsupportedOperatorError
 from benchbench.core.measurement import CellResult, Failure, FailureKind
 from benchbench.core.model import Frozen
+from benchbench.core.profile import CellProfile
 from benchbench.core.store import cannot_write
 from benchbench.core.suite import MeasureSpec
 from benchbench.runner.describe_records import Described
@@ -59,6 +61,21 @@ class DescribeJob(Frozen):
     import_folders: tuple[str, ...] = ()
 
 
+class ProfileJob(Frozen):
+    """Build one cell and profile it; `folder` is where its trace goes.
+
+    `batch` takes the place of the inputs' own; `device` is there.
+    """
+
+    cell: Cell
+    folder: str
+    device: Literal["cpu", "cuda"]
+    batch: int | None = Field(default=None, ge=1)
+    warmup: int = Field(default=3, ge=1)
+    steps: int = Field(default=5, ge=1)
+    import_folders: tuple[str, ...] = ()
+
+
 class Job(Frozen):
     """Exactly one of them."""
 
@@ -67,6 +84,7 @@ class Job(Frozen):
     replicate: ReplicateJob | None = None
     check: CheckJob | None = None
     describe: DescribeJob | None = None
+    profile: ProfileJob | None = None
 
     @property
     def of(self) -> str:
@@ -95,6 +113,7 @@ class Answer(Frozen):
     results: tuple[CellResult, ...] = ()
     replicate: Replicate | None = None
     described: Described | None = None
+    profile: CellProfile | None = None
     failure: Failure | None = None
     obstacle: Obstacle | None = None
     started_s: float = 0.0

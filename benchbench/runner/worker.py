@@ -89,13 +89,17 @@ def _do(job: Job) -> Answer:
 
             places = [Path(each) for each in job.describe.import_folders]
             return Answer(described=describe_cells(job.describe.cells, folders=places))
+        if job.profile is not None:
+            from benchbench.runner.profile_job import execute_profile
+
+            return Answer(profile=execute_profile(job.profile))
         from benchbench.runner.comparison_job import execute_replicate
 
         assert job.replicate is not None
         imported_s = time.perf_counter() - _STARTED_S
         return Answer(replicate=execute_replicate(job.replicate), imported_s=imported_s)
     except Exception as error:
-        if job.describe is not None and isinstance(error, BenchbenchError):
+        if (job.describe or job.profile) and isinstance(error, BenchbenchError):
             # Told to whoever asked, as it is; nothing is recorded.
             raise
         return Answer(failure=explain_failure(error, of=job.of))

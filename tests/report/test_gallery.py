@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import base64
-import io
-
 from PIL import Image
 
-from benchbench.report.gallery import SIDE, compose_grid, encode_thumbnail, load_thumbnail
+from benchbench.report.gallery import SIDE, compose_grid, load_thumbnail
 from benchbench.report.views.pictures import Picture, PictureGrid, PictureRow
 
 
@@ -18,17 +15,6 @@ def test_a_large_picture_becomes_small_and_keeps_its_shape(tmp_path):
     found = load_thumbnail(saved(tmp_path / "a.png", (1024, 512), "red"))
     assert not isinstance(found, str)
     assert found.size == (SIDE, SIDE // 2)
-
-
-def test_the_data_uri_is_the_picture(tmp_path):
-    found = load_thumbnail(saved(tmp_path / "a.png", (64, 64), (200, 30, 30)))
-    assert not isinstance(found, str)
-    head, _, data = encode_thumbnail(found).partition(",")
-    assert head == "data:image/webp;base64"
-    with Image.open(io.BytesIO(base64.b64decode(data))) as again:
-        assert again.size == (64, 64)
-        pixel = again.convert("RGB").getpixel((32, 32))
-    assert max(abs(a - b) for a, b in zip(pixel, (200, 30, 30), strict=True)) < 12
 
 
 def test_a_palette_picture_and_one_with_transparency_are_shown(tmp_path):

@@ -45,8 +45,8 @@ def test_it_is_well_formed(page):
     assert page.open == []
 
 
-def test_it_loads_nothing_and_runs_nothing(files, page):
-    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object", "embed"})
+def test_it_loads_nothing(files, page):
+    assert {tag for tag, _ in page.tags}.isdisjoint({"link", "iframe", "object", "embed", "base", "form"})
     for tag, attributes in page.tags:
         for name in ("src", "srcset", "data", "poster", "xlink:href", "action"):
             value = attributes.get(name)
@@ -55,6 +55,7 @@ def test_it_loads_nothing_and_runs_nothing(files, page):
             assert str(attributes["href"]).startswith("#")
         assert not [name for name in attributes if name.startswith("on")]
     text = re.sub(r"<a [^>]*>", "", files.html.read_text(encoding="utf-8"))
+    text = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert "http://" not in text
     assert "https://" not in text
     assert "@import" not in text
@@ -64,6 +65,7 @@ def test_ids_are_unique_and_every_reference_has_its_target(files, page):
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     text = files.html.read_text(encoding="utf-8")
+    text = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     for target in re.findall(r'(?:href="#|url\(#)([^")]+)', text):
         assert target in ids, target
 
@@ -113,7 +115,7 @@ def test_what_users_named_is_escaped(factory, tmp_path):
     text = write_report(table, out=tmp_path / "out").html.read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
-    assert page.all("script") == []
+    assert len(page.all("script")) == 3
     assert {attributes["src"][:5] for attributes in page.all("img")} == {"data:"}
     assert "&lt;script&gt;alert(1)" in text
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]

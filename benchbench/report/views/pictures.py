@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from benchbench.core.measurement import ImageRecord, ResultTable
-from benchbench.report.views.lines import Line
+from benchbench.report.views.lines import Line, reference_of
 
 # What stands beside an output, and what is made once, at the end: each by its own name.
-_GIVEN = ("content", "input", "reference", "target")
+GIVEN = ("content", "input", "reference", "target")
 _ONCE = ("interpolation", "mixing", "walk")
 
 # What the pictures of an index have in common: `content` is restyled, `test` translated, of `tests` many
@@ -31,10 +31,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class PictureRow:
-    """One line's pictures of one index: what was given, early output, final output, what was made once."""
+    """One line's pictures of one index: what was given, early output, final output, what was made once.
+
+    `baseline` is the label of the line that this one is compared with: its own, if it is the baseline.
+    """
 
     label: str
     pictures: tuple[Picture, ...]
+    baseline: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ def picture_grids(tables: Sequence[ResultTable], lines: Sequence[Line]) -> tuple
         PictureGrid(
             index,
             tuple(
-                PictureRow(line.label, tuple(_pictures(images, index, folder=tables[line.run].folder)))
+                PictureRow(
+                    line.label,
+                    tuple(_pictures(images, index, folder=tables[line.run].folder)),
+                    baseline=_baseline(line, lines),
+                )
                 for line, images in with_images
             ),
             _subject(of_lines, index),
@@ -73,6 +81,11 @@ def picture_grids(tables: Sequence[ResultTable], lines: Sequence[Line]) -> tuple
         )
         for index in indices
     )
+
+
+def _baseline(line: Line, lines: Sequence[Line]) -> str | None:
+    reference = reference_of(line, lines)
+    return None if reference is None else reference.label
 
 
 def _subject(of_lines: Sequence[Sequence[ImageRecord]], index: int) -> Subject:
@@ -112,7 +125,7 @@ def _caption(of_lines: Sequence[Sequence[ImageRecord]], index: int) -> str:
 
 
 def _pictures(images: Sequence[ImageRecord], index: int, *, folder: str | None) -> Iterable[Picture]:
-    for role in _GIVEN:
+    for role in GIVEN:
         yield from (
             _picture(role, image, folder) for image in images if image.role == role and image.index == index
         )

@@ -95,13 +95,14 @@ def quality_ratio(
         if mine is None or its is None or mine.protocol.hash != its.protocol.hash:
             return None
         for side, each in zip(flat, (mine, its), strict=True):
-            if not _is_mean_of_samples(each):
+            if not is_mean_of_samples(each):
                 return None
             side += [value for chunk in each.samples for value in chunk]
     return ratio_of_means(*flat)
 
 
-def _is_mean_of_samples(figure: Measurement) -> bool:
+def is_mean_of_samples(figure: Measurement) -> bool:
+    """Whether the figure is the mean of its samples, one per image, so that two of them pair up."""
     # A score of a whole set of images (FID) has none to pair; a ratio of decibels says nothing.
     if figure.protocol.settings.get("aggregate") != "mean" or figure.unit != "1":
         return False

@@ -1,0 +1,318 @@
+"""A report used as a person uses it, in the system's Chromium; `tox -e browser`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHART = "#explorer-chart"
+CARD = "#explorer-card"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    # Only this environment has it.
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    assert found, f"these tests need one of {', '.join(NAMES)} on PATH"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-quic"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_report(browser, files):
+    """(file, options of the context) -> the page; at the end nothing was loaded and nothing went wrong."""
+    contexts, told, asked = [], [], []
+
+    def open_page(html=files.html, **options):
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: told.append(message.text))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(html.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert told == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
+
+
+@pytest.fixture
+def expect():
+    """Waits until it is so; the page's policy forbids the other way of waiting."""
+    from playwright.sync_api import expect
+
+    return expect
+
+
+@pytest.fixture
+def page(open_report):
+    return open_report()
+
+
+def first_column(page, caption):
+    table = page.locator("table.data", has=page.locator("caption", has_text=caption)).first
+    return table, lambda: table.locator("tbody tr:visible th").all_inner_texts()
+
+
+def place(page, label):
+    """Where a point of the chart is on the screen."""
+    return page.evaluate(
+        """(label) => {
+            const stage = document.getElementById("explorer-chart");
+            const chart = echarts.getInstanceByDom(stage);
+            const data = JSON.parse(document.getElementById("explorer-data").textContent);
+            const series = chart.getOption().series;
+            const last = series.length - 1;
+            const told = data.points.find((point) => point.label === label).figures[data.x].value;
+            const placed = told / data.measures[data.x].factor;
+            const at = series[last].data.findIndex((point) => point.value[0] === placed);
+            const [x, y] = chart.convertToPixel({ seriesIndex: last }, series[last].data[at].value);
+            const box = stage.getBoundingClientRect();
+            return [box.left + x, box.top + y];
+        }""",
+        label,
+    )
+
+
+def test_the_chart_is_drawn_and_the_drawings_it_replaces_are_hidden(page):
+    assert page.locator(f"{CHART} canvas").count() == 1
+    assert "on the Pareto front" in page.locator(CHART).get_attribute("aria-label")
+    assert page.locator("figure.explored").count() == 3
+    assert not page.locator("figure.explored").first.is_visible()
+    shot = page.locator(CHART).screenshot()
+    page.locator("#explorer-x-log").check()
+    assert page.locator(CHART).screenshot() != shot
+
+
+def test_hovering_a_point_tells_of_it_and_shows_its_sample(page, expect):
+    page.locator(CHART).scroll_into_view_if_needed()
+    page.mouse.move(*place(page, "v2"))
+    expect(page.locator(f"{CARD} h3")).to_have_text("v2")
+    card = page.locator(CARD)
+    assert "292,796" in card.inner_text()
+    assert "57.70 ms [" in card.inner_text()
+    assert "compared with baseline" in card.inner_text()
+    assert card.locator("img").get_attribute("alt") == "v2, final (step 200)"
+    assert card.locator("img").evaluate("image => image.complete && image.naturalWidth") == 48
+
+
+def test_the_points_are_reached_by_keyboard(page):
+    page.locator("#explorer-size").focus()
+    for expected in ("baseline", "v1", "v2"):
+        page.keyboard.press("Tab")
+        assert page.locator(f"{CARD} h3").inner_text() == expected
+    assert page.locator("#explorer-points [aria-pressed=true]").inner_text() == "v2"
+
+
+def test_other_axes_have_another_front(page):
+    front = "#explorer-table tbody tr"
+
+    def told():
+        rows = page.locator(front).all_text_contents()
+        return {row.split(" ")[0][:2] for row in rows if row.endswith("yes")}
+
+    assert told() == {"ba", "v1", "v2", "v3"}
+    page.locator("#explorer-y").select_option(label="parameters, M")
+    # The smallest is the fastest too.
+    assert told() == {"v3"}
+    page.locator("#explorer-y").select_option(label="speed-up (cpu, 2 threads)")
+    # The baseline has no speed-up, and of a speed-up more is better.
+    assert page.locator(front).count() == 3
+    assert told() == {"v3"}
+    assert "absent" in page.locator("#explorer-points button").first.get_attribute("class")
+
+
+def test_a_click_sorts_by_the_value_and_keeps_the_baseline_marked(page):
+    table, names = first_column(page, "Cost, time and quality")
+    before = names()
+    head = table.locator("thead th", has_text="MACs, GMAC")
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    # What failed has no figure and comes last, either way.
+    assert names() == ["v3", "v2", "v1", "baseline", "wide"]
+    assert table.locator("tr.baseline th").inner_text() == "baseline"
+    head.get_by_role("button").click()
+    assert names() == ["baseline", "v1", "v2", "v3", "wide"]
+    assert head.get_attribute("aria-sort") == "descending"
+    head.get_by_role("button").click()
+    assert names() == before
+    assert head.get_attribute("aria-sort") == "none"
+
+
+def test_enter_sorts_too(page):
+    table, names = first_column(page, "Cost, time and quality")
+    table.locator("thead button", has_text="change").focus()
+    page.keyboard.press("Enter")
+    assert names()[:3] == ["v3", "v2", "v1"]
+
+
+def test_seeds_stay_below_their_line(open_report, factory, tmp_path):
+    from benchbench.report.write import write_report
+
+    results = [
+        factory.without_drawings(factory.make_result(name, seed=seed, loss=loss + seed / 10))
+        for name, loss in (("baseline", 2.5), ("v1", 2.0))
+        for seed in (0, 1)
+    ]
+    page = open_report(write_report(factory.make_table(results=results), out=tmp_path).html)
+    table, names = first_column(page, "Cost, time and quality")
+    loss = table.locator("thead button").filter(has_text=re.compile("^loss"))
+    loss.click()
+    assert names() == ["v1", "seed 0", "seed 1", "baseline", "seed 0", "seed 1"]
+    loss.click()
+    assert names() == ["baseline", "seed 1", "seed 0", "v1", "seed 1", "seed 0"]
+
+
+def test_the_filter_leaves_what_fits(page):
+    _, names = first_column(page, "Cost, time and quality")
+    field = page.get_by_label("Filter the rows of: Cost, time and quality")
+    field.fill("diverged")
+    assert names() == ["wide"]
+    assert page.get_by_text("1 of 5 rows").is_visible()
+    field.fill("")
+    assert len(names()) == 5
+
+
+def transforms(page):
+    images = page.locator("figure.gallery").first.locator(".frame img")
+    return set(images.evaluate_all("images => images.map((image) => getComputedStyle(image).transform)"))
+
+
+def test_pictures_zoom_and_pan_together(page):
+    gallery = page.locator("figure.gallery").first
+    assert len(transforms(page)) == 1
+    still = transforms(page)
+    gallery.get_by_role("button", name="Zoom in").click()
+    zoomed = transforms(page)
+    assert zoomed != still
+    assert len(zoomed) == 1
+    gallery.locator(".wide").focus()
+    page.keyboard.press("ArrowRight")
+    assert transforms(page) != zoomed
+    assert len(transforms(page)) == 1
+    page.keyboard.press("0")
+    assert transforms(page) == still
+    page.keyboard.press("+")
+    assert transforms(page) == zoomed
+
+
+def test_the_wheel_zooms_only_where_a_reader_has_clicked(page, expect):
+    frame = page.locator("figure.gallery").first.locator(".frame").first
+    frame.scroll_into_view_if_needed()
+    still = transforms(page)
+    frame.hover()
+    page.evaluate("addEventListener('scroll', () => { document.documentElement.dataset.moved = 'yes'; })")
+    page.mouse.wheel(0, 60)
+    expect(page.locator("html")).to_have_attribute("data-moved", "yes")
+    assert transforms(page) == still
+    frame.click()
+    page.mouse.wheel(0, -100)
+    expect(page.locator("figure.gallery").first).to_have_class(re.compile("zoomed"))
+    assert len(transforms(page)) == 1
+
+
+def test_the_difference_is_that_of_the_pixels(page, expect):
+    gallery = page.locator("figure.gallery").first
+    gallery.get_by_label("Show").select_option(label="difference from the baseline")
+    expect(gallery).to_have_attribute("data-shown", "baseline")
+    shown = gallery.locator("tr[data-label=v1] td[data-kind=final] canvas")
+    words = shown.get_attribute("aria-label")
+    assert "difference from baseline, differs by " in words
+    largest = shown.evaluate(
+        """(canvas) => Math.max(...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+            .data.filter((_, at) => at % 4 < 3))"""
+    )
+    told = int(words.split("by ")[-1].split(" ")[0])
+    assert largest == min(255, 4 * told) > 0
+    assert gallery.locator("tr[data-label=baseline] canvas").count() == 0
+    gallery.get_by_label("Amplified").select_option("1")
+    gallery.get_by_label("Show").select_option(label="difference from v1")
+    expect(gallery).to_have_attribute("data-shown", "1")
+    # v1 and v2 made the same picture here.
+    assert "by 0 at most" in gallery.locator("tr[data-label=v2] canvas").first.get_attribute("aria-label")
+    gallery.get_by_label("Show").select_option(label="pictures")
+    assert gallery.locator("canvas").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(open_report, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_report(color_scheme=scheme)
+    page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true; })")
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (each["id"], [node["target"] for node in each["nodes"]][:5])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_a_phone_needs_no_sideways_scrolling(open_report):
+    page = open_report(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.locator(f"{CHART} canvas").bounding_box()["width"] <= 390
+
+
+def test_print_unfolds_everything_and_has_no_controls(page):
+    assert page.locator("details:not([open])").count() > 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator("figure.explored svg").first.is_visible()
+    for control in (CHART, ".tools", "nav"):
+        assert not page.locator(control).first.is_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details[open]").count() == 0
+
+
+def test_without_scripts_everything_is_there(open_report):
+    page = open_report(java_script_enabled=False)
+    assert page.locator("figure.explored svg").first.is_visible()
+    assert not page.locator("#explorer").is_visible()
+    assert page.locator("figure.gallery img").first.is_visible()
+    assert page.locator("button").count() == 0
+    # On paper nothing is folded, even so.
+    folded = page.locator("details.fold table").first
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.is_visible()
+
+
+def test_names_are_texts(open_report, factory, tmp_path):
+    from benchbench.report.write import write_report
+
+    hostile = "</script><img src=x onerror=alert(1)>{b}"
+    results = [factory.make_result(name) for name in ("baseline", "v1")]
+    cell = results[1].cell.model_copy(update={"variant": hostile})
+    results[1] = results[1].model_copy(update={"cell": cell})
+    table = factory.make_table(tmp_path / "run", results=results)
+    page = open_report(write_report(table, out=tmp_path / "out").html)
+    page.locator("#explorer-points button").nth(1).click()
+    assert page.locator(f"{CARD} h3").inner_text() == hostile
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_how_soon_it_can_be_used(open_report, capsys):
+    page = open_report()
+    ready = int(page.evaluate("document.documentElement.dataset.ready"))
+    with capsys.disabled():
+        sys.stdout.write(f"\nthe chart is drawn {ready} ms after navigation began\n")
+    # Only that it was drawn: a second is a machine's, and is printed.
+    assert ready > 0
