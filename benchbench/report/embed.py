@@ -15,7 +15,8 @@ _STATIC = Path(__file__).parent / "static"
 CHARTS_FILE = "echarts.simple.min.js"
 # Of the file in the npm package echarts 6.1.0 (static/README.md); another one is not embedded.
 CHARTS_SHA256 = "5eef51bee09fb9cc234c4179a58ae0150126f49f88c992efe2d6bca81d8dd03b"
-OWN_FILE = "report.js"
+# In the order in which they are read: what is used stands before what uses it.
+OWN_FILES = ("elements.js", "tables.js", "galleries.js", "axes.js", "explorer.js", "page.js")
 
 JsonData = None | bool | int | float | str | list["JsonData"] | dict[str, "JsonData"]
 
@@ -37,8 +38,9 @@ def read_charts() -> str:
 
 
 def read_own() -> str:
-    """Our own script."""
-    return (_STATIC / OWN_FILE).read_text(encoding="utf-8")
+    """Our own scripts as one, whose names nothing outside of it sees."""
+    parts = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in OWN_FILES)
+    return f'(function () {{\n"use strict";\n{parts}}})();\n'
 
 
 def dump_island(data: JsonData) -> Markup:
