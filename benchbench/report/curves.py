@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchbench.report.views.vocabulary import title
 
 _SHOWN_POINTS = 240
 _MARKED_POINTS = 30
+_LEGEND_ROW_IN = 0.22
 
 
 def draw_curves(panel: CurvePanel) -> Figure:
@@ -23,12 +25,14 @@ def draw_curves(panel: CurvePanel) -> Figure:
 
     A noisy curve is drawn faint, with its running mean on top.
     """
+    labels = list(dict.fromkeys(curve.label for curve in panel.curves))
+    columns = legend_columns(labels)
     with plot_style():
-        figure = new_figure(3.2)
+        # The legend of many lines must not take the room of the curves.
+        figure = new_figure(3.2 + _LEGEND_ROW_IN * max(0, math.ceil(len(labels) / columns) - 2))
         axes = figure.subplots()
         handles: dict[str, Any] = {}
         averaged = {mean.label for mean in panel.means}
-        labels = list(dict.fromkeys(curve.label for curve in panel.curves))
         for curve in panel.curves:
             if curve.label in averaged:
                 _draw_seed(axes, curve)
@@ -43,7 +47,7 @@ def draw_curves(panel: CurvePanel) -> Figure:
             handles=[handles[label] for label in shown],
             labels=shown,
             loc="outside upper left",
-            ncols=legend_columns(shown),
+            ncols=columns,
             frameon=False,
         )
         axes.set_xlabel("step")

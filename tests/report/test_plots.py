@@ -135,3 +135,14 @@ def test_layers_that_cost_nothing_are_drawn():
     rows = [StageCost("v1", "only", 0, 0.0, 0, 0.0)]
     (axes,) = draw_stages(rows, of="macs").axes
     assert axes.get_xlim() == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("count", [1, 8, 40])
+def test_the_legend_of_many_lines_leaves_the_curves_their_room(count):
+    curves = [CurveLine(f"a variant with a long name {at}", at, 0, (0, 1), (1.0, at)) for at in range(count)]
+    figure = draw_curves(CurvePanel("score/fd[x]", "1", tuple(curves)))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    # At least two inches of the page, and none of it under the legend.
+    assert axes.get_window_extent().height / figure.dpi > 2
+    assert not axes.get_window_extent().overlaps(figure.legends[0].get_window_extent())
