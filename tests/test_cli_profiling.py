@@ -41,7 +41,7 @@ class Refusing(torch.nn.Module):
 
 @pytest.fixture(autouse=True)
 def in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a fresh process' place; and a latency lock and a working directory of its own."""
+    """In a fresh process' place; and a latency lock, a cache and a working directory of its own."""
 
     def run(job: Job, **_: Any) -> Answer:
         assert job.profile is not None
@@ -51,6 +51,7 @@ def in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(profile_module, "run_isolated", run)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("BENCHBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
 
@@ -95,7 +96,10 @@ def test_of_several_cells_the_one_that_fails_is_told_and_the_others_are_there(
     assert "error: no profile of 'broken': ended by SIGSEGV" in err
     assert main(["profile", "suite.yaml", "--steps", "1", "--device", "cpu", "--json"]) == 1
     records = json.loads(capsys.readouterr().out)
-    assert [sorted(each) for each in records] == [["cell", "folder", "profile"], ["cell", "error", "folder"]]
+    assert [sorted(each) for each in records] == [
+        ["cell", "folder", "profile", "roofline"],
+        ["cell", "error", "folder"],
+    ]
 
 
 def test_a_forward_pass_that_fails_is_one_typed_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from benchbench import __version__
-from benchbench.cli import commands, profiling, quality, running, several
+from benchbench.cli import commands, profiling, quality, roofline, running, several
 from benchbench.core.errors import OptionError, nearest, unknown_name
 
 KINDS = ", ".join(commands.KINDS)
@@ -190,6 +190,11 @@ _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
         "Trace a network: time, memory and bytes by layer, a flame graph, a trace for TensorBoard",
         profiling.add_profile,
         profiling.profile,
+    ),
+    "roofline": (
+        "Measure this machine's own roof in a minute at most: peak arithmetic, memory and cache bandwidth",
+        roofline.add_roofline,
+        roofline.roofline,
     ),
     "doctor": (
         "Look the installation and this machine over; takes about ten seconds",

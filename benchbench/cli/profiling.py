@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchbench.cli import roofline
 from benchbench.cli.commands import from_here, parse_input, parse_plain, parse_settings, print_json, say
 from benchbench.core.errors import BenchbenchError, OptionError
 
 if TYPE_CHECKING:
     from benchbench.core.cell import Cell
     from benchbench.core.profile import CellProfile, LayerProfile, StageProfile
+    from benchbench.core.roof import Roof
     from benchbench.runner.profile import Profiled
 
 _LAYERS = 12
@@ -58,6 +60,11 @@ def add_profile(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--batch", metavar="N", type=_positive, help="in the place of the inputs' own batch size"
     )
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="where `benchbench roofline` keeps roofs (default: ~/.cache/benchbench)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
@@ -73,15 +80,24 @@ def profile(args: Namespace) -> int:
     cells, folders = _of_suite(args) if is_suite else (_of_architecture(args), ())
     from benchbench.runner.profile import ProfileOptions, profile_cells
 
-    options = ProfileOptions(out=Path(args.out), device=args.device, batch=args.batch, steps=args.steps)
+    options = ProfileOptions(
+        out=Path(args.out),
+        device=args.device,
+        batch=args.batch,
+        steps=args.steps,
+        cache=roofline.cache_folder(args.cache),
+        draw=_draw,
+    )
     done = profile_cells(cells, options, folders=folders, say=say)
     failed = [each.error for each in done if each.error is not None]
     if len(done) == 1 and failed:
         raise failed[0]
+    first = next((each.profile for each in done if each.profile is not None), None)
     if args.json:
-        print_json([_record(each) for each in done])
-    else:
+        print_json([_record(each, first) for each in done])
+    elif first is not None:
         print("\n\n".join("\n".join(_told(each)) for each in done if each.profile is not None))
+        print(roofline.lines_of([each.profile for each in done if each.profile is not None], done[0].found))
     for error in failed:
         say(f"error: {error}")
     if len(failed) < len(done):
@@ -119,12 +135,19 @@ def _of_architecture(args: Namespace) -> Sequence[Cell]:
     return [cell]
 
 
-def _record(done: Profiled) -> dict[str, object]:
+def _draw(profiles: Sequence[CellProfile], roof: Roof) -> Mapping[str, bytes]:
+    from benchbench.report.roofline_plot import draw_rooflines
+
+    return draw_rooflines(profiles, roof)
+
+
+def _record(done: Profiled, first: CellProfile | None) -> dict[str, object]:
     folder = from_here(done.folder)
     if done.profile is None:
         return {"cell": done.cell.id, "folder": folder, "error": _first_line(done.error)}
     found = done.profile.model_dump(mode="json", by_alias=True)
-    return {"cell": done.cell.id, "folder": folder, "profile": found}
+    placed = roofline.record_of(done.profile, first or done.profile, done.found)
+    return {"cell": done.cell.id, "folder": folder, "profile": found, "roofline": placed}
 
 
 def _first_line(error: BenchbenchError | None) -> str:
@@ -133,7 +156,9 @@ def _first_line(error: BenchbenchError | None) -> str:
 
 def _told(done: Profiled) -> Iterator[str]:
     from benchbench.cli.tables import text_table
+    from benchbench.core.roofline import limits_of
     from benchbench.core.units import format_quantity
+    from benchbench.profiling.roofline_markdown import class_table
 
     found = done.profile
     assert found is not None
@@ -148,6 +173,8 @@ def _told(done: Profiled) -> Iterator[str]:
     yield text_table(("layer", "class", "calls", *_WORK), rows)
     if len(found.layers) > _LAYERS:
         yield f"({len(found.layers) - _LAYERS} more modules in profile.json)"
+    yield ""
+    yield text_table(*class_table(found, None if done.found is None else limits_of(done.found.roof)))
     memory = found.memory
     where = "" if memory.peak_layer is None else f" at {_plain(memory.peak_layer or '(network)')}"
     yield ""

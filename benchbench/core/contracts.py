@@ -176,6 +176,8 @@ class Comparison:
         take: runs inside the fresh process; subjects by name, the first is the baseline.
         summarise: replicates -> measurements and failures by subject name.
         unavailable: options -> why this machine cannot make it, or None.
+        members: `together` puts the cells of one group into one process, for ratios; `alone` gives each a
+            process of its own, and `baseline` is not asked.
     """
 
     split: Callable[[Any], Sequence[Any]]
@@ -188,6 +190,7 @@ class Comparison:
     take: Callable[[Mapping[str, Callable[[], Subject]], Any, int, int], Replicate]
     summarise: Callable[[Sequence[Replicate], str, Any], Mapping[str, Measured]]
     unavailable: Callable[[Any], Failure | None]
+    members: Literal["together", "alone"] = "together"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchbench.core.environment import Load
@@ -19,6 +20,16 @@ _ROOT = Path("/")
 # process has, and makes one process like the next. 32 MiB is the highest threshold glibc takes.
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
 _CPU = Path("sys/devices/system/cpu")
+_SIZES = {"K": 2**10, "M": 2**20, "G": 2**30}
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """The caches of one level for data: bytes of one, and how many the CPUs in question have."""
+
+    level: int
+    bytes: int
+    count: int
 
 
 def usable_cpus(*, root: Path = _ROOT) -> int:
@@ -84,6 +95,27 @@ def read_cpu_model(*, root: Path = _ROOT) -> str | None:
     """The CPU's name, as /proc/cpuinfo has it."""
     cpuinfo = root / "proc/cpuinfo"
     return _field(cpuinfo, "model name") or _field(cpuinfo, "Model")
+
+
+def read_caches(*, root: Path = _ROOT) -> tuple[Cache, ...]:
+    """Caches for data of the CPUs that this process may run on, by level; () where the system is silent.
+
+    One that several CPUs share counts once; where sizes differ, those of the first CPU stand for all.
+    """
+    found: dict[int, tuple[int, set[str]]] = {}
+    for number in read_affinity(root=root) or read_online_cpus(root=root) or ():
+        for index in sorted((root / _CPU / f"cpu{number}" / "cache").glob("index*")):
+            level, size = _number(_text(index / "level")), _cache_bytes(_text(index / "size"))
+            if level is None or size is None or _text(index / "type") == "Instruction":
+                continue
+            _, sharing = found.setdefault(int(level), (size, set()))
+            sharing.add(_text(index / "shared_cpu_list") or str(number))
+    return tuple(Cache(level, size, len(sharing)) for level, (size, sharing) in sorted(found.items()))
+
+
+def _cache_bytes(text: str | None) -> int | None:
+    number = _number((text or "").rstrip("KMG"))
+    return None if number is None else int(number * _SIZES.get((text or "")[-1:], 1))
 
 
 def read_smt(*, root: Path = _ROOT) -> bool | None:

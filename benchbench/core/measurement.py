@@ -70,7 +70,7 @@ class Measurement(Frozen):
     Attributes:
         name: `parameters`, `latency`, `speedup`, ...; one word has one meaning.
         setting: what tells two of one name apart in a cell: `cpu, 2 threads`.
-        unit: `s`, `B`, `MAC`, `MAC/s`, `B/s`, or `1` for counts and ratios.
+        unit: `s`, `B`, `MAC`, `MAC/s`, `B/s`, `J`, `W`, `image/s`, or `1` for counts and ratios.
         direction: whether lower or higher is better.
         value: the headline in `unit` (for latency the median).
         samples: raw samples, replicate by replicate, in the order they were taken.

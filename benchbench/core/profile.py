@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from benchbench.core.cell import Cell
 from benchbench.core.model import Frozen
 
 PROFILE_SCHEMA = 1
+
+LayerClass: TypeAlias = Literal[
+    "depthwise",
+    "pointwise",
+    "dense convolution",
+    "grouped convolution",
+    "transposed convolution",
+    "norm",
+    "activation",
+    "upsampling",
+    "linear",
+    "other",
+]
 
 
 class _Spent(Frozen):
@@ -35,7 +48,9 @@ class LayerProfile(_Spent):
 
     Attributes:
         path: dotted, "" is the network itself.
-        kind: its class.
+        kind: its Python class.
+        layer_class: what work it does: by its class where that is one of torch's own, with groups and kernel
+            of a convolution, else by its own operators: a convolution or product, or what moves most bytes.
         calls: in one pass.
         time_s: seconds from its start to its end, with what it calls; `own_s` without.
         host_s: on a GPU, `time_s` as the host saw it: what launching cost.
@@ -45,6 +60,7 @@ class LayerProfile(_Spent):
 
     path: str
     kind: str
+    layer_class: LayerClass = "other"
     stage: str | None = None
     calls: float
     time_s: float

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from benchbench.core.contracts import Stages
 from benchbench.core.measurement import LayerCount
-from benchbench.core.profile import LayerProfile, StageProfile
+from benchbench.core.profile import LayerClass, LayerProfile, StageProfile
 from benchbench.core.stages import stage_of
 from benchbench.profiling.tree import Clock, Node
 
@@ -18,6 +18,7 @@ class Facts:
 
     Attributes:
         kinds: the class of every module.
+        classes: what work it does.
         counts: parameters, MACs and output shape, each module's own.
         bytes_moved: likewise.
         peaks: bytes given out while it was at work.
@@ -25,6 +26,7 @@ class Facts:
     """
 
     kinds: Mapping[str, str]
+    classes: Mapping[str, LayerClass] = field(default_factory=dict)
     counts: Mapping[str, LayerCount] = field(default_factory=dict)
     bytes_moved: Mapping[str, int] = field(default_factory=dict)
     peaks: Mapping[str, int] = field(default_factory=dict)
@@ -63,6 +65,7 @@ def list_layers(root: Node, facts: Facts, *, passes: int, clock: Clock) -> tuple
             LayerProfile(
                 path=path,
                 kind=facts.kinds.get(path, ""),
+                layer_class=facts.classes.get(path, "other"),
                 stage=stage_of(path, facts.stages),
                 calls=spent.calls / passes,
                 time_s=spent.time_s / passes,

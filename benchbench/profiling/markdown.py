@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from benchbench.core.profile import CellProfile, LayerProfile, StageProfile
+from benchbench.core.roof import FoundRoof
+from benchbench.core.roofline import Limits, limits_of
 from benchbench.core.units import format_quantity
+from benchbench.profiling.escaping import code, plain
+from benchbench.profiling.roofline_markdown import class_table, roofline_section, table_lines
 
 TOP = 25
 _LAYERS = ("layer", "class", "stage", "own time", "share", "with children", "calls")
+_TEXT = {"layer", "class", "stage", "kernel", "under"}
 _WORK = ("MACs", "bytes", "GMAC/s", "GB/s", "memory at it")
 
 
-def profile_markdown(profiles: Sequence[tuple[str, CellProfile]]) -> str:
-    """One section per cell.
+def profile_markdown(
+    profiles: Sequence[tuple[str, CellProfile]],
+    *,
+    found: FoundRoof | None = None,
+    plots: Sequence[str] = (),
+) -> str:
+    """What holds of all cells together, and a section per cell.
 
     Args:
         profiles: the folder of each, below that of this page, and what was found.
+        found: the roof of the machine they were taken on, or why there is none.
+        plots: file names of the drawn roofline beside this page.
     """
+    limits = None if found is None else limits_of(found.roof)
     lines = ["# Profiles", "", *_protocol(), ""]
+    lines += roofline_section([profile for _, profile in profiles], found, plots=plots)
     for folder, profile in profiles:
-        lines += [*_section(folder, profile), ""]
+        lines += [*_section(folder, profile, limits), ""]
     return "\n".join(lines)
 
 
@@ -35,20 +48,20 @@ def _protocol() -> Iterator[str]:
     )
 
 
-def _section(folder: str, profile: CellProfile) -> Iterator[str]:
+def _section(folder: str, profile: CellProfile, limits: Limits | None) -> Iterator[str]:
     device = profile.device_name or profile.device
     threads = f", {profile.threads} thread{'' if profile.threads == 1 else 's'}"
     memory = profile.memory
     shapes = "; ".join("×".join(map(str, shape)) for shape in profile.input_shapes)
-    yield f"## {_plain(profile.cell.label)}"
+    yield f"## {plain(profile.cell.label)}"
     yield ""
     yield (
-        f"{_plain(device)}{threads if profile.device == 'cpu' else ''}; input {shapes}; "
+        f"{plain(device)}{threads if profile.device == 'cpu' else ''}; input {shapes}; "
         f"{len(profile.passes_s)} passes of {format_quantity(profile.time_s, 's')}, "
         f"{format_quantity(profile.unprofiled_s, 's')} without the profiler; "
         f"{format_quantity(profile.macs, 'MAC')}."
     )
-    where = f"at `{_code(memory.peak_layer or '(network)')}`" if memory.peak_layer is not None else "nowhere"
+    where = f"at `{code(memory.peak_layer or '(network)')}`" if memory.peak_layer is not None else "nowhere"
     yield ""
     yield (
         f"Memory: at most {format_quantity(memory.peak_bytes, 'B')} {where}, beside "
@@ -56,17 +69,21 @@ def _section(folder: str, profile: CellProfile) -> Iterator[str]:
         f"[Trace]({quote(f'{folder}/{profile.trace}')}), [flame graph]({quote(f'{folder}/{profile.flame}')})."
     )
     yield ""
-    yield from _table(("stage", "layers", "time", "share", *_WORK), [*map(_stage, profile.stages)])
+    yield from table_lines(
+        ("stage", "layers", "time", "share", *_WORK), [*map(_stage, profile.stages)], text=_TEXT
+    )
+    yield ""
+    yield from table_lines(*class_table(profile, limits), text=_TEXT)
     yield ""
     shown = [layer for layer in profile.layers if layer.own_s > 0 or layer.macs][:TOP]
-    yield from _table((*_LAYERS, *_WORK), [*map(_layer, shown)])
+    yield from table_lines((*_LAYERS, *_WORK), [*map(_layer, shown)], text=_TEXT)
     if len(shown) < len(profile.layers):
         yield ""
-        yield f"{len(profile.layers) - len(shown)} more modules are in `{_code(folder)}/profile.json`."
+        yield f"{len(profile.layers) - len(shown)} more modules are in `{code(folder)}/profile.json`."
     yield from _kernels(profile)
     for note in profile.notes:
         yield ""
-        yield f"Note: {_plain(note)}"
+        yield f"Note: {plain(note)}"
 
 
 def _kernels(profile: CellProfile) -> Iterator[str]:
@@ -84,15 +101,15 @@ def _kernels(profile: CellProfile) -> Iterator[str]:
     rows = []
     for each in profile.kernels[:TOP]:
         figures = (f"{each.calls:g}", format_quantity(each.time_s, "s"), _percent(each.share))
-        rows.append((f"`{_code(each.name[:80])}`", *figures))
-    yield from _table(("kernel", "launches", "time", "share"), rows)
+        rows.append((f"`{code(each.name[:80])}`", *figures))
+    yield from table_lines(("kernel", "launches", "time", "share"), rows, text=_TEXT)
 
 
 def _layer(row: LayerProfile) -> tuple[str, ...]:
     return (
-        f"`{_code(row.path or '(network)')}`",
-        _plain(row.kind),
-        _plain(row.stage or "–"),
+        f"`{code(row.path or '(network)')}`",
+        plain(row.kind),
+        plain(row.stage or "–"),
         format_quantity(row.own_s, "s"),
         _percent(row.share),
         format_quantity(row.time_s, "s"),
@@ -103,7 +120,7 @@ def _layer(row: LayerProfile) -> tuple[str, ...]:
 
 def _stage(row: StageProfile) -> tuple[str, ...]:
     return (
-        _plain(row.stage or "(no stage)"),
+        plain(row.stage or "(no stage)"),
         str(row.layers),
         format_quantity(row.own_s, "s"),
         _percent(row.share),
@@ -121,28 +138,5 @@ def _work(row: LayerProfile | StageProfile) -> tuple[str, ...]:
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    text = {"layer", "class", "stage", "kernel"}
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'|'.join('---' if name in text else '---:' for name in header)}|"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
 def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
-
-
-def _plain(text: str) -> str:
-    """Text that a suite or a model names, with nothing left in it that Markdown or HTML would read."""
-    flat = " ".join(text.split())
-    return re.sub(
-        r"([\\`*_{}\[\]()#+!|~:@-])",
-        r"\\\1",
-        flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-    )
-
-
-def _code(text: str) -> str:
-    # Between backticks nothing can be escaped, so what would end them or the cell is exchanged.
-    return "".join("?" if char in "`|\\<" or not char.isprintable() else char for char in text)

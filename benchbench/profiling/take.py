@@ -24,10 +24,11 @@ from benchbench.core.store import cannot_write, write_atomically
 from benchbench.profiling import kernels
 from benchbench.profiling.events import read_trace
 from benchbench.profiling.flame import flame_graph
+from benchbench.profiling.layer_classes import class_of_module
 from benchbench.profiling.layers import Facts, list_layers, list_stages
 from benchbench.profiling.memory import peaks_by_layer, read_memory
 from benchbench.profiling.ranges import module_paths, named_ranges
-from benchbench.profiling.traffic import bytes_moved
+from benchbench.profiling.traffic import follow_traffic
 from benchbench.profiling.tree import Clock, pass_times, read_calls
 
 WORKER = "benchbench"
@@ -77,7 +78,7 @@ def take_profile(
     """
     module = subject.module
     call = _call_of(subject)
-    moved = bytes_moved(module, call)
+    traffic = follow_traffic(module, call)
     with torch.inference_mode():
         unprofiled_s = _time_passes(call, recording)
         trace_file = _record(module, call, folder, recording)
@@ -94,7 +95,10 @@ def take_profile(
     facts = Facts(
         kinds=kinds,
         counts={each.path: each for each in counts},
-        bytes_moved=moved,
+        classes={
+            path: class_of_module(each) or traffic.classes.get(path, "other") for path, each in paths.items()
+        },
+        bytes_moved=traffic.bytes_moved,
         peaks=peaks_by_layer(trace.changes, calls, trace.passes[-1], device=recording.device),
         stages=subject.stages,
     )

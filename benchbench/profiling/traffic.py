@@ -1,10 +1,11 @@
-"""Bytes that each module's own operators read and write: weights, inputs and outputs, by shape."""
+"""What each module's own operators read and write, by shape, and of which class most of that is."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,14 +13,30 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchbench.core.profile import LayerClass
+from benchbench.profiling.layer_classes import ARITHMETIC, class_of_operator
+
 # They make a tensor and write nothing to it.
 _EMPTY = frozenset(
     {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
 )
 
 
-def bytes_moved(model: nn.Module, call: Callable[[], object]) -> Mapping[str, int]:
-    """Module path -> bytes that its own operators move in one pass, its children's left out.
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Of one pass, by module path, children left out.
+
+    Attributes:
+        bytes_moved: by its own operators.
+        classes: of the operators that move most of them, among convolutions and products where it has any.
+    """
+
+    bytes_moved: Mapping[str, int]
+    classes: Mapping[str, LayerClass]
+
+
+def follow_traffic(model: nn.Module, call: Callable[[], object]) -> Traffic:
+    """What each module's own operators move in one pass.
 
     An operator (ATen, as torch dispatches it) reads each tensor that it is given once and writes each
     that it makes once, with all elements; what works in place does both. Views and the making of empty
@@ -30,15 +47,22 @@ def bytes_moved(model: nn.Module, call: Callable[[], object]) -> Mapping[str, in
         model: whose modules are told apart.
         call: runs one pass of it; it is run here, once, without gradients.
     """
-    moved: Counter[str] = Counter()
+    moved: Counter[tuple[str, LayerClass]] = Counter()
     stack = [""]
     with torch.inference_mode(False), torch.no_grad(), _following(model, stack), _Bytes(moved, stack):
         call()
-    return moved
+    totals: Counter[str] = Counter()
+    classes: dict[str, LayerClass] = {}
+    # Scaling a weight may move more than the convolution with it, which is what the module is there for.
+    ranked = sorted(moved.items(), key=lambda each: (each[0][1] not in ARITHMETIC, -each[1]))
+    for (path, layer_class), count in ranked:
+        totals[path] += count
+        classes.setdefault(path, layer_class)
+    return Traffic(totals, classes)
 
 
 class _Bytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self, moved: Counter[str], stack: list[str]) -> None:
+    def __init__(self, moved: Counter[tuple[str, LayerClass]], stack: list[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._moved = moved
         self._stack = stack
@@ -48,8 +72,10 @@ class _Bytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         given, made = _tensors((args, kwargs)), _tensors(out)
-        if func._overloadpacket.__name__ not in _EMPTY and not _is_view(func, given, made):
-            self._moved[self._stack[-1]] += sum(map(_bytes, (*given, *made)))
+        name = func._overloadpacket.__name__
+        if name not in _EMPTY and not _is_view(func, given, made):
+            key = (self._stack[-1], class_of_operator(name, args))
+            self._moved[key] += sum(map(_bytes, (*given, *made)))
         return out
 
 

@@ -34,6 +34,8 @@ CACHE_FOLDER = "BENCHBENCH_CACHE"
 # Raised whenever resizing, decoding, or the layout below changes: older entries are then made anew.
 FORMAT = 2
 FILLING = ".filling-"
+ROOFS = "roofs"
+"""Where `benchbench roofline` keeps what it measured, below the cache's folder."""
 
 
 def default_cache_folder() -> Path:

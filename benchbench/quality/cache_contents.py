@@ -1,4 +1,4 @@
-"""What lies in the cache, and its removal: features, and the networks that were trained on references."""
+"""What lies in the cache, and its removal: features, networks trained on references, measured roofs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchbench.core.errors import StoreError
-from benchbench.quality.cache import FILLING, read_meta
+from benchbench.quality.cache import FILLING, ROOFS, read_meta
 from benchbench.quality.feature_table import FEATURES_FILE
 
 # What a killed process left; one that is being filled is written to all the time.
@@ -19,7 +19,7 @@ _ABANDONED_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One entry; `count` images (0 for a network), `bytes` on disk, `used` in seconds since the epoch."""
+    """One entry; `count` images (0 of what has none), `bytes` on disk, `used` in seconds since the epoch."""
 
     path: Path
     label: str
@@ -36,7 +36,7 @@ def cache_entries(root: Path) -> list[CacheEntry]:
     """
     if root.exists() and not root.is_dir():
         raise StoreError(f"{root} is a file", expected="the cache's folder", fix="correct --cache")
-    return sorted([*_feature_entries(root), *_networks(root)], key=lambda entry: -entry.used)
+    return sorted([*_feature_entries(root), *_networks(root), *_roofs(root)], key=lambda entry: -entry.used)
 
 
 def prune_cache(root: Path, *, unused_s: float = 0.0, now: float | None = None) -> list[CacheEntry]:
@@ -97,3 +97,10 @@ def _networks(root: Path) -> Iterator[CacheEntry]:
                 status = path.stat()
                 label = f"a trained {kind.removesuffix('s')}"
                 yield CacheEntry(path, label, 0, status.st_size, status.st_mtime)
+
+
+def _roofs(root: Path) -> Iterator[CacheEntry]:
+    for path in (root / ROOFS).glob("*.json"):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            yield CacheEntry(path, "a machine's roof", 0, status.st_size, status.st_mtime)

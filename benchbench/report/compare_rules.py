@@ -13,7 +13,7 @@ from benchbench.core.model import JsonValue, canonical_json, dump_declared
 SPEEDUPS = frozenset({"speedup", "device_speedup"})
 # Of the machine and of the run; they are shown beside the environment, not as what a cell has.
 OF_THE_RUN = frozenset({"aa_control", "device_aa_control", "roof_compute", "roof_memory"})
-_RATES = frozenset({"s", "B/s", "MAC/s"})
+_RATES = frozenset({"s", "B/s", "MAC/s", "J", "W", "image/s"})
 # What a speed-up may differ in: it is measured on one machine, and compares across machines.
 _OF_THE_PLACE = frozenset({"device", "threads", "warmup_s"})
 _LONGEST = 60
@@ -39,7 +39,7 @@ def why_not(first: Measurement, other: Measurement, *, machines: tuple[Environme
     if differing:
         told = "; ".join(f"{key} {_shown(a)} and {_shown(b)}" for key, (a, b) in differing.items())
         return f"another protocol: {told}"
-    if first.unit in _RATES:
+    if first.unit in _RATES or first.name == "knee_batch":
         if first.setting != other.setting:
             return f"timed otherwise: {_shown(first.setting)} and {_shown(other.setting)}"
         return _another_machine(first, machines)

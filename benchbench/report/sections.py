@@ -28,6 +28,7 @@ from benchbench.report.picture_blocks import picture_gallery
 from benchbench.report.plot_blocks import gain_plots, stage_plots, tradeoff_plots
 from benchbench.report.provenance_blocks import environment_blocks, failure_block, protocol_blocks
 from benchbench.report.quality_grids import further_quality, quality_detail
+from benchbench.report.scaling_blocks import scaling_blocks
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.structure import Replaced
 from benchbench.report.views.training import CurvePanel
@@ -44,6 +45,7 @@ def compose(view: ReportView) -> Document:
         Section("training", "Training", (*_costs(view, notes), *_training(view.curves))),
         Section("pictures", "Pictures", tuple(picture_gallery(grid) for grid in view.pictures)),
         Section("cost", "Where the cost sits", _stages(view)),
+        Section("resources", "Memory, energy and throughput", scaling_blocks(view.lines, notes)),
         Section("replaced", "What was replaced", tuple(_replaced(each) for each in view.replaced)),
         Section("failures", "What failed or was skipped", (failure_block(view),)),
         Section("protocol", "How it was measured", protocol_blocks(view)),

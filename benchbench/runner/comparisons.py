@@ -54,12 +54,19 @@ class PlannedComparison:
     def label(self) -> str:
         """For people: `latency (cpu, 2 threads)`."""
         words = ", ".join(part for part in (self.comparison.setting(self.options), self.group) if part)
-        return f"{self.measure} ({words})"
+        whose = f"{self.cells[0].label}: " if self._is_alone else ""
+        return f"{whose}{self.measure} ({words})"
+
+    @property
+    def _is_alone(self) -> bool:
+        return self.comparison.members == "alone"
 
     @property
     def id(self) -> str:
-        """Stable under the same options and group, whichever cells take part."""
+        """Stable under the same options and group, whichever cells take part; of a cell where it is alone."""
         content = [self.measure, self.options.model_dump(mode="json"), self.group]
+        if self._is_alone:
+            content.append(self.cells[0].id)
         return f"{self.measure}-{hashlib.sha256(canonical_json(content).encode()).hexdigest()[:10]}"
 
     @property
@@ -81,7 +88,9 @@ def run_comparisons(
         for part in measure.comparison.split(options):
             for group in dict.fromkeys(cell.group for cell in cells):
                 members = [cell for cell in cells if cell.group == group]
-                _compare(store, suite, spec, measure.comparison, part, members, folders, progress)
+                is_alone = measure.comparison.members == "alone"
+                for side in [[cell] for cell in members] if is_alone else [members]:
+                    _compare(store, suite, spec, measure.comparison, part, side, folders, progress)
 
 
 def _compare(
@@ -100,6 +109,8 @@ def _compare(
     declared = comparison.baseline(options)
     of_this_group = any(cell.variant == declared for cell in members)
     wanted = declared if declared and of_this_group else suite.baseline_of(members[0].variant)
+    if comparison.members == "alone":
+        wanted = members[0].variant
     ready.sort(key=lambda cell: cell.variant != wanted)
     plan = PlannedComparison(spec.name, comparison, options, tuple(ready), members[0].group)
     if _is_finished(store, plan):
@@ -119,7 +130,10 @@ def _compare(
     found = comparison.summarise(replicates, ready[0].id, options)
     store.write_comparison(
         plan.id,
-        [CellResult(cell=cell, measurements=found[cell.id].measurements) for cell in ready],
+        [
+            CellResult(cell=cell, measurements=found[cell.id].measurements, failures=found[cell.id].failures)
+            for cell in ready
+        ],
     )
 
 
@@ -150,7 +164,7 @@ def _take_all(
             continue
         progress.say(
             f"{plan.label}: process {index + 1}{_how_many(index, least, most)}, "
-            f"{len(plan.cells)} networks side by side"
+            + ("the network alone" if len(plan.cells) == 1 else f"{len(plan.cells)} networks side by side")
         )
         with exclusive_latency(f"{suite.name}: {plan.label}", say=progress.say):
             started = time.perf_counter()

@@ -16,6 +16,7 @@ from benchbench.core.errors import BenchbenchError, DivergedError, StoreError, U
 from benchbench.core.measurement import CellResult, Failure, FailureKind
 from benchbench.core.model import Frozen
 from benchbench.core.profile import CellProfile
+from benchbench.core.roof import Roof, RoofMachine
 from benchbench.core.store import cannot_write
 from benchbench.core.suite import MeasureSpec
 from benchbench.runner.describe_records import Described
@@ -76,6 +77,12 @@ class ProfileJob(Frozen):
     import_folders: tuple[str, ...] = ()
 
 
+class RoofJob(Frozen):
+    """Measure the roof of this machine, which is as `machine` says, at the process' thread count."""
+
+    machine: RoofMachine
+
+
 class Job(Frozen):
     """Exactly one of them."""
 
@@ -85,6 +92,7 @@ class Job(Frozen):
     check: CheckJob | None = None
     describe: DescribeJob | None = None
     profile: ProfileJob | None = None
+    roof: RoofJob | None = None
 
     @property
     def of(self) -> str:
@@ -114,6 +122,7 @@ class Answer(Frozen):
     replicate: Replicate | None = None
     described: Described | None = None
     profile: CellProfile | None = None
+    roof: Roof | None = None
     failure: Failure | None = None
     obstacle: Obstacle | None = None
     started_s: float = 0.0

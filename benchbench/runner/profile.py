@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from benchbench.core.cell import Cell
-from benchbench.core.errors import BenchbenchError, MeasurementError, OptionError, StoreError, unknown_name
+from benchbench.core.errors import BenchbenchError, MeasurementError, StoreError, unknown_name
 from benchbench.core.expand import expand
 from benchbench.core.host import KEEP_MEMORY
 from benchbench.core.profile import CellProfile
-from benchbench.core.store import cannot_write, write_atomically
+from benchbench.core.roof import FoundRoof, Roof
+from benchbench.core.store import cannot_write, fill_atomically, write_atomically
 from benchbench.core.suite import Suite
 from benchbench.profiling.markdown import profile_markdown
+from benchbench.runner.devices import choose_device
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import Job, ProfileJob
 from benchbench.runner.lock import exclusive_latency
+from benchbench.runner.roof import find_roof_of
 
 LIMIT_S = 1800.0
 """After this long a profile counts as hanging."""
 
 SUMMARY = "profile.md"
+ROOFLINES = ("roofline.svg", "roofline.png")
+
+Draw: TypeAlias = Callable[[Sequence[CellProfile], Roof], Mapping[str, bytes]]
+"""Profiles and the roof of their machine -> content of some of ROOFLINES, by name."""
+
 # Kineto tells every start and stop on standard error.
 _ENVIRONMENT = {**KEEP_MEMORY, "KINETO_LOG_LEVEL": "99"}
 
@@ -38,6 +46,8 @@ class ProfileOptions:
         batch: in the place of the inputs' own.
         steps: passes that are recorded, after `warmup` ones that are not.
         limit_s: after this long a cell counts as hanging.
+        cache: where this machine's roof is looked for; None: nowhere.
+        draw: makes the drawing of the roofline, where there is a roof.
     """
 
     out: Path
@@ -46,16 +56,22 @@ class ProfileOptions:
     steps: int = 5
     warmup: int = 3
     limit_s: float = LIMIT_S
+    cache: Path | None = None
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """What became of one cell: a profile in its folder, or the error that there is instead."""
+    """What became of one cell: a profile in its folder, or the error that there is instead.
+
+    `found` is the roof of the machine that it was taken on; None: nobody looked.
+    """
 
     cell: Cell
     folder: Path
     profile: CellProfile | None = None
     error: BenchbenchError | None = None
+    found: FoundRoof | None = None
 
 
 def select_cells(
@@ -104,7 +120,7 @@ def profile_cells(
         StoreError: `out` cannot be written.
         LockedError: another process has measured latency for very long.
     """
-    device = _choose_device(options.device)
+    device = choose_device(options.device)
     _check_writable(options.out)
     places = tuple(
         str(each) for each in dict.fromkeys(Path(each).resolve() for each in (*folders, Path.cwd()))
@@ -124,9 +140,27 @@ def profile_cells(
             )
             done.append(_profile(cell, options, job))
     whole = [(each.folder.name, each.profile) for each in done if each.profile is not None]
-    if whole:
-        write_atomically(options.out / SUMMARY, profile_markdown(whole))
-    return tuple(done)
+    if not whole:
+        return tuple(done)
+    profiles = [profile for _, profile in whole]
+    found = None if options.cache is None else find_roof_of(options.cache, profiles[0])
+    plots = _draw(profiles, found, options)
+    write_atomically(options.out / SUMMARY, profile_markdown(whole, found=found, plots=plots))
+    return tuple(replace(each, found=found) for each in done)
+
+
+def _draw(profiles: Sequence[CellProfile], found: FoundRoof | None, options: ProfileOptions) -> Sequence[str]:
+    drawn: Mapping[str, bytes] = {}
+    if found is not None and found.roof is not None and options.draw is not None:
+        drawn = options.draw(profiles, found.roof)
+    for name in ROOFLINES:
+        path = options.out / name
+        if name in drawn:
+            fill_atomically(path, lambda temporary, name=name: temporary.write_bytes(drawn[name]))  # type: ignore[misc]
+        else:
+            # One of an earlier call would be of other networks.
+            path.unlink(missing_ok=True)
+    return [name for name in ROOFLINES if name in drawn]
 
 
 def _profile(cell: Cell, options: ProfileOptions, job: ProfileJob) -> Profiled:
@@ -147,18 +181,6 @@ def _profile(cell: Cell, options: ProfileOptions, job: ProfileJob) -> Profiled:
         folder,
         error=MeasurementError(f"no profile of '{cell.label}': {reason}", fix=answer.failure.fix),
     )
-
-
-def _choose_device(asked: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
-    if asked == "cpu":
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if asked == "cuda":
-        raise OptionError("device 'cuda': there is no usable GPU here", fix="--device cpu")
-    return "cpu"
 
 
 def _check_writable(out: Path) -> None:

@@ -93,6 +93,10 @@ def _do(job: Job) -> Answer:
             from benchbench.runner.profile_job import execute_profile
 
             return Answer(profile=execute_profile(job.profile))
+        if job.roof is not None:
+            from benchbench.runner.roof_job import execute_roof
+
+            return Answer(roof=execute_roof(job.roof))
         from benchbench.runner.comparison_job import execute_replicate
 
         assert job.replicate is not None

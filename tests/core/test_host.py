@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from benchbench.core.host import (
+    Cache,
     parse_cpu_list,
     read_affinity,
+    read_caches,
     read_cpu_model,
     read_cpu_quota,
     read_cpu_times,
@@ -139,3 +141,26 @@ def test_steal_is_unknown_when_no_time_has_passed(tmp_path: Path) -> None:
     assert times == (1, 2, 3, 4, 5, 6, 7, 8)
     assert steal_share(times, times) is None
     assert steal_share(None, times) is None
+
+
+def test_caches_that_cpus_share_count_once_and_those_of_other_cpus_do_not(tmp_path: Path) -> None:
+    root = machine(tmp_path, **EIGHT)
+    for number in range(8):
+        kept = [
+            ("1", "Data", "48K", number),
+            ("1", "Instruction", "32K", number),
+            ("2", "Unified", "1024K", number),
+            ("3", "Unified", "32M", "0-3" if number < 4 else "4-7"),
+        ]
+        for index, (level, kind, size, sharing) in enumerate(kept):
+            files = {"level": level, "type": kind, "size": size, "shared_cpu_list": f"{sharing}"}
+            folder = f"{CPU}cpu{number}__cache__index{index}__"
+            machine(root, **{f"{folder}{name}": f"{text}\n" for name, text in files.items()})
+    assert read_caches(root=root) == (Cache(1, 49152, 5), Cache(2, 2**20, 5), Cache(3, 2**25, 2))
+
+
+def test_a_system_that_is_silent_about_caches_has_none(tmp_path: Path) -> None:
+    folder = f"{CPU}cpu0__cache__index0__"
+    root = machine(tmp_path, **EIGHT, **{f"{folder}level": "2", f"{folder}size": "many"})
+    assert read_caches(root=root) == ()
+    assert read_caches(root=tmp_path / "nowhere") == ()

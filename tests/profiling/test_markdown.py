@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from benchbench.core.profile import (
     MemoryProfile,
     StageProfile,
 )
+from benchbench.core.roof import FoundRoof
 from benchbench.core.suite import ArchitectureSpec
 from benchbench.profiling.markdown import profile_markdown
 
@@ -76,7 +79,7 @@ def test_tables_are_rectangular_also_with_hostile_names() -> None:
             tables[-1].append(line)
         elif tables[-1]:
             tables.append([])
-    assert len([table for table in tables if table]) == 3
+    assert len([table for table in tables if table]) == 4
     for table in filter(None, tables):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
 
@@ -97,3 +100,50 @@ def test_a_long_table_is_cut_and_says_so(layers: int) -> None:
     text = profile_markdown([("c", _profile(layers=(row,) * layers))])
     assert text.count("| `v1`") == 25
     assert ("1 more modules are in" in text) == (layers == 26)
+
+
+@pytest.fixture
+def made(load_module: Callable[[str], ModuleType]) -> ModuleType:
+    return load_module("profile_factory.py")
+
+
+def test_the_table_by_class_has_its_place_under_the_roof(made: ModuleType) -> None:
+    profile = made.make_profile("v1", ("depthwise", 30, 0.24, 0.24), ("norm", 70, 0, 0.14))
+    found = FoundRoof(made.make_machine(), made.make_roof())
+    rows = {
+        cells[0]: cells[1:]
+        for line in profile_markdown([("v1-0", profile)], found=found).splitlines()
+        if line.startswith("| ") and len(cells := [each.strip() for each in line.strip("|").split("|")]) == 12
+    }
+    assert rows["class"][-3:] == ["of the peak", "of the roof", "under"]
+    assert rows["depthwise"] == [
+        "1", "30.0 ms", "30.0 %", "240 M", "229 MiB", "1.00", "8", "8", "8.0 %", "80.0 %", "memory",
+    ]  # fmt: skip
+    assert rows["norm"][5:] == ["-", "-", "2", "-", "20.0 %", "memory"]
+    assert rows["all"][:3] == ["2", "100 ms", "100.0 %"]
+
+
+def test_a_sentence_per_network_but_the_first_with_names_escaped(made: ModuleType) -> None:
+    profiles = [("a", made.make_profile("base", ("norm", 20, 1, 1))), ("b", made.make_profile(HOSTILE, ("norm", 10, 1, 1)))]  # fmt: skip  # noqa: E501
+    found = FoundRoof(made.make_machine(), made.make_roof())
+    text = profile_markdown(profiles, found=found, plots=("roofline.svg", "roofline.png"))
+    (line,) = [line for line in text.splitlines() if "in the profiled pass" in line]
+    assert line.startswith("- &lt;img src=x")
+    assert "is 2.0x faster than base" in line
+    assert "<img" not in text
+    assert "![Classes of layers under the roof](roofline.svg)" in text
+    assert "[PNG](roofline.png)" in text
+    assert "100 GMAC/s, 10.0 GB/s of memory, 50.0 GB/s within" in text
+    assert "Below 10.0 MAC/B memory is the limit" in text
+
+
+def test_without_a_roof_the_page_says_why_and_what_measures_it(made: ModuleType) -> None:
+    profile = made.make_profile("v1", ("norm", 20, 1, 1))
+    machine = made.make_machine()
+    why = profile_markdown([("a", profile)], found=FoundRoof(machine, why="no roof was measured yet"))
+    assert "no roof was measured yet. `benchbench roofline --device cpu --threads 2` measures it." in why
+    part = profile_markdown([("a", profile)], found=FoundRoof(machine, made.make_roof(memory=None)))
+    assert "could not be measured whole (memory: RuntimeError\\: not here)" in part
+    for text in (why, part):
+        assert "of the peak" not in text
+    assert "Roofline" not in profile_markdown([("a", profile)])

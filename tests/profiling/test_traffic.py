@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchbench.profiling.traffic import bytes_moved
+from benchbench.profiling.traffic import follow_traffic
 
 
 def _moved(model: nn.Module, *inputs: Tensor) -> Mapping[str, int]:
-    return bytes_moved(model.eval(), lambda: model(*inputs))
+    return follow_traffic(model.eval(), lambda: model(*inputs)).bytes_moved
 
 
 def test_a_convolution_moves_its_input_weights_and_output() -> None:

@@ -14,11 +14,13 @@ from benchbench.measures.latency.process import take
 from benchbench.measures.latency.summary import has_converged, summarise_replicates
 
 
-def _split(options: LatencyOptions) -> Sequence[LatencyOptions]:
+def split_here(options: LatencyOptions) -> Sequence[LatencyOptions]:
+    """One set of options per comparison; `auto` is what this machine grants."""
     return options.split(usable_cpus())
 
 
-def _environment(options: LatencyOptions) -> Mapping[str, str]:
+def environment_of(options: LatencyOptions) -> Mapping[str, str]:
+    """Variables of the fresh process: threads, and whether it keeps freed memory."""
     threads = str(options.threads[0])
     memory = KEEP_MEMORY if options.allocator == "keep" else {}
     return {**memory, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
@@ -30,7 +32,8 @@ def _limit_s(options: LatencyOptions, subjects: int) -> float:
     return 60.0 + 4 * (options.budget_s + each_s * (subjects + 1))
 
 
-def _unavailable(options: LatencyOptions) -> Failure | None:
+def unavailable_here(options: LatencyOptions) -> Failure | None:
+    """Why this machine cannot make it: no such device, or too few CPUs."""
     if options.device[0] == "cuda" and not torch.cuda.is_available():
         built = "this torch has no CUDA" if torch.version.cuda is None else "no NVIDIA GPU is visible"
         return Failure(
@@ -61,15 +64,15 @@ measure = Measure(
         *("cold_start", "build", "load", "first_call", "roof_compute", "roof_memory"),
     ),
     comparison=Comparison(
-        split=_split,
+        split=split_here,
         processes=lambda options: (options.processes, options.most_processes),
         converged=has_converged,
-        environment=_environment,
+        environment=environment_of,
         limit_s=_limit_s,
         baseline=lambda options: options.baseline,
         setting=lambda options: str(options.setting),
         take=take,
         summarise=summarise_replicates,
-        unavailable=_unavailable,
+        unavailable=unavailable_here,
     ),
 )

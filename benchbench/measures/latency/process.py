@@ -43,7 +43,7 @@ def take(
             and the inputs' is not.
     """
     device = torch.device(options.device[0])
-    _check_threads(options)
+    check_threads(options)
     # The library's own start-up is nobody's cold start.
     torch.nn.functional.conv2d(torch.ones(1, 8, 8, 8, device=device), torch.ones(8, 8, 3, 3, device=device))
     baseline = next(iter(builders))
@@ -60,13 +60,13 @@ def take(
             builders[name]()
         loading_s = timer.now_s() - began_s
         for name in order:
-            subjects[name], folded[name] = _place(builders[name](), device, options)
-            call = _call_of(subjects[name])
+            subjects[name], folded[name] = place_subject(builders[name](), device, options)
+            call = call_of(subjects[name])
             first_call_s = timer.end_to_end_s(call, 1)
             cold[name] = (subjects[name].build_s, subjects[name].load_s, first_call_s)
         _check_batch(subjects[baseline], options)
-        subjects[CONTROL], _ = _place(builders[baseline](), device, options)
-        calls = {name: _call_of(subjects[name]) for name in (*builders, CONTROL)}
+        subjects[CONTROL], _ = place_subject(builders[baseline](), device, options)
+        calls = {name: call_of(subjects[name]) for name in (*builders, CONTROL)}
         if options.protocol == "gan_compression":
             rounds = take_fixed(calls, timer=timer)
         else:
@@ -113,9 +113,9 @@ def take_from_modules(
             folded: dict[str, str] = {}
             for name, module in modules.items():
                 own, wanted, problem = _foldable(module.eval().to(device), options)
-                subjects[name], done = _place(Subject(name, own, inputs), device, wanted)
+                subjects[name], done = place_subject(Subject(name, own, inputs), device, wanted)
                 folded[name] = problem or done
-            calls = {name: _call_of(subject) for name, subject in subjects.items()}
+            calls = {name: call_of(subject) for name, subject in subjects.items()}
             _try_calls(calls)
             calls[CONTROL] = calls[baseline]
             rounds = take_interleaved(calls, baseline=baseline, timer=timer, options=options, seed=seed)
@@ -137,7 +137,12 @@ def _try_calls(calls: Mapping[str, Call]) -> None:
             ) from error
 
 
-def _check_threads(options: LatencyOptions) -> None:
+def check_threads(options: LatencyOptions) -> None:
+    """Whether this process runs the declared number of threads.
+
+    Raises:
+        MeasurementError: it runs another.
+    """
     declared = options.threads[0]
     if options.device[0] == "cpu" and torch.get_num_threads() != declared:
         raise MeasurementError(
@@ -168,7 +173,8 @@ def _foldable(
         return module, as_it_is, f"norms of weights not folded: it cannot be copied ({type(error).__name__})"
 
 
-def _place(subject: Subject, device: torch.device, options: LatencyOptions) -> tuple[Subject, str]:
+def place_subject(subject: Subject, device: torch.device, options: LatencyOptions) -> tuple[Subject, str]:
+    """The subject on its device, in its memory format, in eval mode; and which norms were folded."""
     layout = torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
     started = time.perf_counter()
     module = subject.module.to(device)
@@ -197,7 +203,8 @@ def _note(rounds: Rounds, folded: Mapping[str, str]) -> None:
             rounds.notes[name].append(said)
 
 
-def _call_of(subject: Subject) -> Call:
+def call_of(subject: Subject) -> Call:
+    """One inference."""
     module = subject.module
     args, kwargs = assemble(subject.inputs, subject.places)
     return lambda: module(*args, **kwargs)

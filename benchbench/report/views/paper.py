@@ -95,7 +95,7 @@ def _verdict(measure: str, ours: Estimate | None, expectation: Expectation) -> V
         if expectation.agrees(ours.value):
             return "as printed"
         return "differs" if expectation.reproducible else "explained"
-    if ours.unit in ("s", "B", "MAC/s", "B/s"):
+    if ours.unit in ("s", "B", "MAC/s", "B/s", "J", "W", "image/s"):
         return "other machine"
     if ours.interval is None:
         return "own run"

@@ -16,9 +16,9 @@ EXACT = frozenset(
     }
 )
 _COST_OF_UNIT_ONE = frozenset(
-    {*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control", "steps_to_level"}
+    {*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control", "steps_to_level", "knee_batch"}
 )
-_PHYSICAL_UNITS = frozenset({"s", "B", "MAC", "MAC/s", "B/s"})
+_PHYSICAL_UNITS = frozenset({"s", "B", "MAC", "MAC/s", "B/s", "J", "W", "image/s"})
 
 _TITLES = {
     "parameters": "parameters",
@@ -55,6 +55,16 @@ _TITLES = {
     "ssim": "SSIM",
     "miou": "mIoU",
     "peak_resident": "peak memory",
+    "memory_growth": "memory that inference adds",
+    "memory_resident": "resident memory, whole process",
+    "memory_allocated": "GPU memory allocated",
+    "memory_reserved": "GPU memory reserved",
+    "energy": "energy per image",
+    "load_power": "power under load",
+    "idle_power": "power when idle",
+    "throughput": "throughput",
+    "knee_batch": "batch at the knee",
+    "swept_latency": "latency",
     "training_10k_steps": "10,000 training steps",
     "steps_to_level": "training steps to the level",
     "time_to_level": "time of training steps to the level",
