@@ -87,6 +87,8 @@ def cannot_write(path: Path, error: OSError) -> StoreError:
         errno.EACCES: "choose another folder with --out, or make this one writable",
         errno.EPERM: "choose another folder with --out, or make this one writable",
         errno.ENOTDIR: "a file is in the way: choose another folder with --out",
+        errno.EEXIST: "a file is in the way: choose another folder with --out",
+        errno.ENOENT: "choose another folder with --out",
     }
     return StoreError(
         f"cannot write {path}: {error.strerror or error}",

@@ -34,12 +34,13 @@ def cost_grid(rows: Sequence[CostRow], notes: Notes) -> Grid:
         _Part("10,000 steps", [_time(row.per_10k_s) for row in rows], notes=(_PER_10K,)),
         _Part("times the baseline's", [_times(row.ratio) for row in rows]),
         _Part("paper", [_times(row.paper_ratio) for row in rows], "times the baseline's", (_PAPER,)),
-        _Part("parameters trained", [_count(row.parameters) for row in rows]),
+        _Part("parameters", [_count(row.parameters) for row in rows], "generator and discriminator"),
         _Part("peak memory", [_memory(row.peak_bytes) for row in rows]),
     ]
     for at, level in enumerate(rows[0].levels):
         costs = [row.levels[at] for row in rows]
-        alike = len(frozenset[object]().union(*(each.scored for each in costs))) <= 1
+        known = [each for each in costs if each.scored]
+        alike = all(map(_is_alike, known, known[1:]))
         items = [_level(each) for each in costs]
         parts.append(_Part(f"to {title(level.level)}", items, "steps, time", () if alike else (_SCORED,)))
     kept = [part for part in parts if any(item != _NONE for item in part.items)]
@@ -55,6 +56,12 @@ def cost_grid(rows: Sequence[CostRow], notes: Notes) -> Grid:
         for at, row in enumerate(rows)
     )
     return Grid("What training cost", columns, made, notes.used_in(made, columns))
+
+
+def _is_alike(one: LevelCost, other: LevelCost) -> bool:
+    """Whether scores were taken alike at every seed that both have; a reference may differ with the seed."""
+    seeds = one.scored.keys() & other.scored.keys()
+    return all(one.scored[seed] == other.scored[seed] for seed in seeds)
 
 
 def _time(figure: Estimate | None) -> Item:

@@ -129,7 +129,7 @@ def test_a_failed_seed_leaves_the_others_compared(factory, trained) -> None:
 def test_what_no_line_has_gets_neither_column_nor_footnote(factory, trained) -> None:
     notes = Notes()
     grid = cost_grid(rows_of(factory, [trained("baseline", 4000.0)]), notes)
-    assert not {"paper", "times the baseline's", "parameters trained"} & {each.title for each in grid.columns}
+    assert not {"paper", "times the baseline's", "parameters"} & {each.title for each in grid.columns}
     assert [number for number, _ in grid.notes] == [1]
 
 

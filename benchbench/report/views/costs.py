@@ -24,14 +24,14 @@ class LevelCost:
         steps: the first scored step that met it; None where no seed did.
         time_s: of the training steps until then.
         missed: how many seeds were to meet it and did not; with no `steps` and 0, it was not declared here.
-        scored: how scores were taken: every how many steps, and the hash of their protocol.
+        scored: how scores were taken, by seed: every how many steps, and the hash of their protocol.
     """
 
     level: str
     steps: Estimate | None
     time_s: Estimate | None
     missed: int
-    scored: frozenset[tuple[JsonValue, JsonValue]]
+    scored: Mapping[int, tuple[JsonValue, JsonValue]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class CostRow:
         per_10k_s: seconds for ten thousand steps.
         ratio: of these to the baseline's; None unless both were timed alike.
         paper_ratio: the same ratio of the paper's figures, where the suite expects both.
-        parameters: of all networks that were trained, where they were counted.
+        parameters: of generator and discriminator together, where they were counted.
         peak_bytes: the highest of memory, of the kind that its name tells.
     """
 
@@ -102,13 +102,15 @@ def _missed(lines: Sequence[Line]) -> tuple[str, ...]:
 
 def _level(line: Line, level: str) -> LevelCost:
     steps = estimate(line.results, "steps_to_level", level)
-    settings = [protocol.settings for _, protocol in steps.by_seed] if steps is not None else []
+    settings = {seed: protocol.settings for seed, protocol in steps.by_seed} if steps is not None else {}
     return LevelCost(
         level=level,
         steps=steps,
         time_s=estimate(line.results, "time_to_level", level),
         missed=sum(failure.of == f"{_LEVEL}{level}" for each in line.results for failure in each.failures),
-        scored=frozenset((each.get("score_every"), each.get("score_protocol")) for each in settings),
+        scored={
+            seed: (each.get("score_every"), each.get("score_protocol")) for seed, each in settings.items()
+        },
     )
 
 
