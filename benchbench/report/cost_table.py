@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from benchbench.core.units import format_quantity, significant
@@ -30,7 +31,7 @@ def cost_grid(rows: Sequence[CostRow], notes: Notes) -> Grid:
     parts = [
         _Part("steps", [_count(row.steps) for row in rows]),
         _Part("batch", [_count(row.batch) for row in rows]),
-        _Part("training", [_time(row.time_s) for row in rows]),
+        _Part("training", [_flagged(row.time_s, notes) for row in rows]),
         _Part("10,000 steps", [_time(row.per_10k_s) for row in rows], notes=(_PER_10K,)),
         _Part("times the baseline's", [_times(row.ratio) for row in rows]),
         _Part("paper", [_times(row.paper_ratio) for row in rows], "times the baseline's", (_PAPER,)),
@@ -69,6 +70,10 @@ def _time(figure: Estimate | None) -> Item:
         return _NONE
     spread = f"± {duration(figure.sd)}" if figure.sd is not None else ""
     return Item(duration(figure.value), spread, value=figure.value)
+
+
+def _flagged(figure: Estimate, notes: Notes) -> Item:
+    return replace(_time(figure), notes=notes.number(*figure.flags))
 
 
 def _times(ratio: float | None) -> Item:

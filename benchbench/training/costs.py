@@ -41,6 +41,7 @@ def measured_costs(
             value=progressed.seconds,
             protocol=protocol,
             provenance=provenance,
+            flags=_kept(progressed, options),
         )
     ]
     if progressed.timed_steps:
@@ -72,6 +73,16 @@ def measured_costs(
         every = options.score_every or steps
         found += measured_level(level, protocol, score_every=every, provenance=provenance)
     return tuple(found)
+
+
+def _kept(progressed: Progressed, options: LoopOptions) -> tuple[str, ...]:
+    """Of which step the weights are, where that need not be the last."""
+    if options.keep_best is None or progressed.best is None:
+        return ()
+    _, step = progressed.best
+    scores = max((len(steps) for name, (steps, _) in progressed.curves.items() if name.startswith("score/")))
+    whose = "the untrained network's" if step == 0 else f"those of step {step:,}"
+    return (f"the weights kept are {whose}, the best of {scores} scores by {options.keep_best}",)
 
 
 def missing_costs(progressed: Progressed, *, steps: int, seed: int) -> tuple[Failure, ...]:

@@ -136,3 +136,12 @@ def test_what_no_line_has_gets_neither_column_nor_footnote(factory, trained) -> 
 def test_a_network_that_was_not_trained_has_no_row(factory, trained) -> None:
     loaded = trained("v1", 1.0).model_copy(update={"measurements": ()})
     assert [row.line.variant for row in rows_of(factory, [trained("baseline", 1.0), loaded])] == ["baseline"]
+
+
+def test_which_step_was_kept_is_said(factory, trained) -> None:
+    result = trained("baseline", 4000.0)
+    flagged = result.measurements[0].model_copy(update={"flags": ("those of step 8",)})
+    kept = result.model_copy(update={"measurements": (flagged, *result.measurements[1:])})
+    grid = cost_grid(rows_of(factory, [kept]), Notes())
+    (training,) = (item for item in grid.rows[0].items if item.notes)
+    assert [dict(grid.notes)[number] for number in training.notes] == ["those of step 8"]

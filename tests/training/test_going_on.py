@@ -127,6 +127,18 @@ def test_the_best_step_is_kept(tmp_path):
     kept = load_file(outcome.checkpoint)
     assert all(torch.equal(a, b) for a, b in zip(module.state_dict().values(), seen[2][1], strict=True))
     assert all(torch.equal(kept[name], value) for name, value in module.state_dict().items())
+    assert outcome.measurements[0].flags == (
+        "the weights kept are those of step 8, the best of 4 scores by fd[x]",
+    )
+
+
+def test_that_the_untrained_network_was_the_best_is_said(tmp_path):
+    score, _ = judged([1.0, 3.0, 3.0, 2.0])
+    outcome = scored(tmp_path, net(), score, keep_best="fd")
+    assert outcome.measurements[0].name == "training_time"
+    assert outcome.measurements[0].flags == (
+        "the weights kept are the untrained network's, the best of 4 scores by fd",
+    )
 
 
 def test_the_last_pictures_are_of_the_best_step(tmp_path):
