@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchbench.cli.entry import main
+
 WritePictures = Callable[..., Path]
 LoadModule = Callable[[str], ModuleType]
 
@@ -87,3 +89,19 @@ def small_extractor(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("extractor") / "small_extractor.py"
     path.write_text(SMALL_EXTRACTOR)
     return f"{path}:Small"
+
+
+@pytest.fixture
+def assert_refused(capsys: pytest.CaptureFixture[str]) -> Callable[[Sequence[str], str], None]:
+    """(arguments, problem): the command ends with 2; it says the problem, what is expected, what to do."""
+
+    def check(arguments: Sequence[str], problem: str) -> None:
+        assert main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        first, *rest = err.splitlines()
+        assert first.startswith("error: ")
+        assert problem in first
+        assert all(line.startswith(("  expected: ", "  to do: ")) for line in rest)
+
+    return check

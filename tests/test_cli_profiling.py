@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,14 +135,8 @@ def test_a_forward_pass_that_fails_is_one_typed_error(capsys: pytest.CaptureFixt
     ],
 )
 def test_a_wrong_request_is_told_in_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], problem: str
+    assert_refused: Callable[..., None], arguments: tuple[str, ...], problem: str
 ) -> None:
     Path("suite.yaml").write_text(SUITE)
     Path("file").write_text("")
-    assert main(["profile", *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    first, *rest = err.splitlines()
-    assert first.startswith("error: ")
-    assert problem in first
-    assert all(line.startswith(("  expected: ", "  to do: ")) for line in rest)
+    assert_refused(("profile", *arguments), problem)

@@ -87,16 +87,10 @@ def test_the_roof_is_told_with_spread_and_reason(capsys: pytest.CaptureFixture[s
     ],
 )
 def test_a_wrong_request_is_told_in_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], problem: str
+    assert_refused: Callable[..., None], arguments: tuple[str, ...], problem: str
 ) -> None:
     Path("file").write_text("")
-    assert main(["roofline", *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    first, *rest = err.splitlines()
-    assert first.startswith("error: ")
-    assert problem in first
-    assert all(line.startswith(("  expected: ", "  to do: ")) for line in rest)
+    assert_refused(("roofline", *arguments), problem)
 
 
 def test_a_process_that_fails_is_one_line(

@@ -17,6 +17,10 @@ from benchbench.core.imports import told
 from benchbench.core.input_spec import Arguments, places_of
 from benchbench.core.meta import holds_plain_tensors, run_on_meta, state_restored
 
+# What torch raises where values are needed (a branch on one, a copy to numpy), of which meta tensors have
+# none, and also where shapes do not fit: a real run tells which, and why.
+_NOT_ON_META = (RuntimeError, TypeError, ValueError)
+
 
 def declared_inputs(arguments: Arguments) -> tuple[InputSpec, ...]:
     """What a suite declares as `input`, one specification per tensor, each with its place in the call."""
@@ -139,8 +143,7 @@ def run_once(module: nn.Module, inputs: Sequence[InputSpec]) -> None:
         try:
             given = example_inputs(inputs, device="meta")
             run_on_meta(module, *given, places=[spec.place for spec in inputs])
-        except Exception:
-            # Either the shapes do not fit or meta cannot run it: a real run tells which, and why.
+        except _NOT_ON_META:
             _run_for_real(module, inputs)
 
 

@@ -2,8 +2,8 @@ r"""A table as LaTeX with booktabs; nothing that a suite or a user named is mark
 
 from __future__ import annotations
 
-from benchbench.report.export_model import ExportRow, ExportTable, Figure, best_places
-from benchbench.report.export_text import PrintedColumn, print_columns, print_content
+from benchbench.report.export_model import ExportRow, ExportTable
+from benchbench.report.export_text import PrintedCell, print_columns, print_rows
 from benchbench.report.text import file_stem
 
 _ESCAPES = {
@@ -67,9 +67,9 @@ def write_latex(table: ExportTable, *, title: str = "") -> str:
         title: said in the caption before the table's own.
     """
     columns = print_columns(table)
-    best = best_places(table)
     notes: dict[str, int] = {}
-    body = [_row(table, number, row, columns, best, notes) for number, row in enumerate(table.rows)]
+    printed = print_rows(table, columns, notes)
+    body = [_row(row, cells, len(columns)) for row, cells in zip(table.rows, printed, strict=True)]
     layout = "".join("r" if column.is_number else "l" for column in columns)
     caption = ": ".join(filter(None, (title, table.caption)))
     lines = [
@@ -113,27 +113,16 @@ def escape(text: str) -> str:
     return "".join(made)
 
 
-def _row(
-    table: ExportTable,
-    number: int,
-    row: ExportRow,
-    columns: tuple[PrintedColumn, ...],
-    best: frozenset[tuple[int, int]],
-    notes: dict[str, int],
-) -> str:
+def _row(row: ExportRow, printed: tuple[PrintedCell, ...], columns: int) -> str:
     indent = r"\quad " if row.seed is not None else ""
-    first = print_content(row.contents[0], columns[0], table.columns[0].form)
     if row.reason:
-        said = rf"\multicolumn{{{max(len(columns) - 1, 1)}}}{{l}}{{\emph{{{escape(row.reason)}}}}}"
-        return (
-            f"    {indent}{escape(first)} & {said} \\\\" if len(columns) > 1 else f"    {escape(first)} \\\\"
-        )
-    cells = []
-    for at, (content, column) in enumerate(zip(row.contents, columns, strict=True)):
-        text = escape(print_content(content, column, table.columns[at].form))
-        text = rf"\textbf{{{text}}}" if (number, at) in best else text
-        if isinstance(content, Figure) and content.remarks:
-            numbers = ",".join(str(notes.setdefault(flag, len(notes) + 1)) for flag in content.remarks)
-            text += rf"\textsuperscript{{{numbers}}}"
-        cells.append(text)
-    return f"    {indent}{' & '.join(cells)} \\\\"
+        first = escape(printed[0].text)
+        said = rf"\multicolumn{{{max(columns - 1, 1)}}}{{l}}{{\emph{{{escape(row.reason)}}}}}"
+        return f"    {indent}{first} & {said} \\\\" if columns > 1 else f"    {first} \\\\"
+    return f"    {indent}{' & '.join(map(_cell, printed))} \\\\"
+
+
+def _cell(cell: PrintedCell) -> str:
+    text = rf"\textbf{{{escape(cell.text)}}}" if cell.is_best else escape(cell.text)
+    numbers = ",".join(map(str, cell.remarks))
+    return rf"{text}\textsuperscript{{{numbers}}}" if numbers else text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from benchbench.core.measurement import CellResult
 from benchbench.report.export_model import (
     Content,
     ExportColumn,
@@ -16,6 +18,7 @@ from benchbench.report.export_model import (
     text_columns,
 )
 from benchbench.report.export_provenance import PROVENANCE
+from benchbench.report.views.costs import LevelCost
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.vocabulary import title
 
@@ -61,7 +64,7 @@ def _training(view: ReportView) -> ExportTable:
         ExportColumn("training_10k_steps", "10,000 steps", direction="lower"),
         ExportColumn("ratio", "times the baseline's", "times", "lower"),
         ExportColumn("paper_ratio", "paper: times the baseline's", "times"),
-        ExportColumn("parameters", "parameters trained", direction="lower"),
+        ExportColumn("parameters", "parameters, generator and discriminator", direction="lower"),
         ExportColumn("peak_memory", "peak memory", direction="lower"),
     ]
     for level in levels:
@@ -84,9 +87,18 @@ def _training(view: ReportView) -> ExportTable:
             measured(row.peak_bytes, results),
         ]
         for level_cost in row.levels:
-            contents += [measured(level_cost.steps, results), measured(level_cost.time_s, results)]
+            contents += _level(level_cost, results)
         rows.append(ExportRow(tuple(contents), line=row.line))
     return filled("training", "What training cost", columns, rows)
+
+
+def _level(cost: LevelCost, results: Sequence[CellResult]) -> list[Content]:
+    """Steps and time to a level, with how many seeds met it where not all did."""
+    steps, time_s = measured(cost.steps, results), measured(cost.time_s, results)
+    if steps is None or not cost.missed:
+        return ["not reached" if cost.missed else steps, time_s]
+    said = (f"{steps.seeds} of {steps.seeds + cost.missed} seeds met it: the mean is over these",)
+    return [each and replace(each, flags=(*each.flags, *said)) for each in (steps, time_s)]
 
 
 def _tradeoffs(view: ReportView) -> ExportTable:

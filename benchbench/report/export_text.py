@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchbench.core.units import format_quantity, significant
-from benchbench.report.export_model import Content, ExportTable, Figure
+from benchbench.report.export_model import Content, ExportTable, Figure, best_places
 from benchbench.report.text import (
     MISSING,
     choose_scale,
@@ -32,6 +32,35 @@ class PrintedColumn:
 def print_columns(table: ExportTable) -> tuple[PrintedColumn, ...]:
     """The heading and the scale of every column."""
     return tuple(_column(table, at) for at in range(len(table.columns)))
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedCell:
+    """One place of a table: its text, whether it is the best of its column, the numbers of its remarks."""
+
+    text: str
+    is_best: bool
+    remarks: tuple[int, ...]
+
+
+def print_rows(
+    table: ExportTable, columns: tuple[PrintedColumn, ...], notes: dict[str, int]
+) -> tuple[tuple[PrintedCell, ...], ...]:
+    """Every place of the table; `notes` gets a number for each remark, in order of first use."""
+    best = best_places(table)
+
+    def printed(number: int, at: int, content: Content) -> PrintedCell:
+        remarks = content.remarks if isinstance(content, Figure) else ()
+        return PrintedCell(
+            print_content(content, columns[at], table.columns[at].form),
+            (number, at) in best,
+            tuple(notes.setdefault(remark, len(notes) + 1) for remark in remarks),
+        )
+
+    return tuple(
+        tuple(printed(number, at, content) for at, content in enumerate(row.contents))
+        for number, row in enumerate(table.rows)
+    )
 
 
 def print_content(content: Content, column: PrintedColumn, form: str) -> str:

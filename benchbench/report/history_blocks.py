@@ -25,7 +25,7 @@ def measure_title(measure: MeasureHistory) -> str:
 
 
 def runs_grid(history: History) -> Grid:
-    """The runs, oldest first, each with its machine and what changed in its software."""
+    """The runs, oldest first, each with its machine and what changed in its software or its cells."""
     rows = tuple(
         Row(
             (
@@ -41,7 +41,7 @@ def runs_grid(history: History) -> Grid:
 
 
 def steps_grid(history: History) -> Grid:
-    """Every step, with what of the software changed there."""
+    """Every step, with what changed there."""
     rows = tuple(
         Row(
             (
@@ -60,7 +60,7 @@ def steps_grid(history: History) -> Grid:
     )
     columns = (
         *text_columns("measure", "cell", "first run after it", numbers=("before", "after", "change")),
-        Column("changed in the software", is_number=False),
+        Column("changed there", is_number=False),
     )
     return Grid("Steps", columns, rows)
 

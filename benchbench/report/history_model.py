@@ -56,7 +56,7 @@ class MeasureHistory:
 
 @dataclass(frozen=True, slots=True)
 class RunPoint:
-    """One run on the axis of time; `changed` is what its software has otherwise than the run before."""
+    """One run on the axis of time; `changed`: what is otherwise than in the run before."""
 
     name: str
     started: str

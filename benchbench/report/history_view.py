@@ -9,7 +9,7 @@ from benchbench.core.environment import Environment
 from benchbench.core.errors import StoreError, unknown_name
 from benchbench.core.measurement import Direction, ResultTable
 from benchbench.core.reading import read_runs
-from benchbench.report.compare_rules import OF_THE_RUN
+from benchbench.report.compare_rules import OF_THE_RUN, declared_otherwise, is_another_network
 from benchbench.report.compare_statistics import COUNTED
 from benchbench.report.compare_view import run_names
 from benchbench.report.history_model import History, Marked, MeasureHistory, Point, RunPoint, Series
@@ -88,14 +88,18 @@ def view_history(
     environments = tuple(kinds)
     of_run = [environments.index(_machine(table.environment)) for table in tables]
     lines = [group_lines([table]) for table in tables]
+    changes = [
+        (*_changed(tables[at - 1], table), *_declared(lines[at - 1], lines[at])) if at else ()
+        for at, table in enumerate(tables)
+    ]
     keys = _keys([line for each in lines for line in each], measures)
     made = (_measure(key, lines, of_run) for key in keys)
     return History(
         suite=tables[0].suite.name,
         title=tables[-1].suite.title or tables[-1].suite.name,
         runs=tuple(
-            RunPoint(names[at], table.run.started, of_run[at], _changed(tables[at - 1], table) if at else ())
-            for at, table in enumerate(tables)
+            RunPoint(names[at], table.run.started, of_run[at], changed)
+            for at, (table, changed) in enumerate(zip(tables, changes, strict=True))
         ),
         environments=environments,
         measures=tuple(each for each in made if each is not None),
@@ -184,4 +188,19 @@ def _changed(before: ResultTable, now: ResultTable) -> tuple[str, ...]:
     old, new = before.environment.git_revision, now.environment.git_revision
     if old != new:
         changed.append(f"revision {(old or 'unknown')[:10]} → {(new or 'unknown')[:10]}")
+    return tuple(changed)
+
+
+def _declared(before: Sequence[Line], now: Sequence[Line]) -> tuple[str, ...]:
+    """What the cells of both runs declare otherwise: the same name may be another network."""
+    known = {line.label: line.results[0] for line in before}
+    changed = []
+    for line in now:
+        was, has = known.get(line.label), line.results[0]
+        if was is None:
+            continue
+        if is_another_network(was, has):
+            changed.append(f"{line.label}: another network under the same name")
+        else:
+            changed += [f"{line.label}: {told}" for told in declared_otherwise(was, has)]
     return tuple(changed)

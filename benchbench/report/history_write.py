@@ -84,7 +84,7 @@ def history_markdown(history: History, drawings: tuple[Drawing, ...]) -> str:
     lines += ["## Measures", ""]
     for measure in history.measures:
         lines += [f"### {escape(measure_title(measure))}", ""]
-        if said := _unchanged(measure):
+        if said := _unchanged(measure, len(history.runs)):
             lines += [escape(said), ""]
             continue
         for each in drawings:
@@ -112,7 +112,7 @@ def history_html(history: History, drawings: tuple[Drawing, ...], inline: dict[s
     measures = [
         (
             measure_title(measure),
-            _unchanged(measure),
+            _unchanged(measure, len(history.runs)),
             [each for each in drawings if each.measure is measure],
             measure_grid(history, measure),
         )
@@ -154,7 +154,7 @@ def history_csv(history: History) -> str:
 def _drawings(history: History) -> Iterator[Drawing]:
     used: set[str] = set()
     for measure in history.measures:
-        if _unchanged(measure):
+        if _unchanged(measure, len(history.runs)):
             continue
         # Cells with a step come first: they are what the page is opened for.
         ordered = sorted(measure.series, key=lambda series: not series.steps)
@@ -174,10 +174,12 @@ def _drawings(history: History) -> Iterator[Drawing]:
                           measure, chosen)  # fmt: skip
 
 
-def _unchanged(measure: MeasureHistory) -> str:
-    if all(series.is_constant for series in measure.series):
+def _unchanged(measure: MeasureHistory, runs: int) -> str:
+    if not all(series.is_constant for series in measure.series):
+        return ""
+    if all(len(series.points) == runs for series in measure.series):
         return "The same in every run, in every cell."
-    return ""
+    return "The same in every run that has it, in every cell; not all have it."
 
 
 def _standalone(figure: Figure) -> str:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 import benchbench as bb
 from benchbench.architectures.build import build_architecture
-from benchbench.architectures.inputs import declared_inputs, example_inputs
+from benchbench.architectures.inputs import check_inputs, declared_inputs, example_inputs
 from benchbench.core.contracts import InputSpec
 from benchbench.core.errors import ArchitectureError
 from benchbench.core.suite import ArchitectureSpec
@@ -183,3 +184,34 @@ def test_another_size_is_counted() -> None:
     with torch.device("meta"):
         small = bb.count(build_architecture(spec).module)
         assert bb.count(bb.build("transformer_net", width=2)).macs == 16 * small.macs
+
+
+def tried(act) -> tuple[nn.Module, list[str]]:
+    """A network that does `act` with its input, and the devices that it was run on."""
+    devices: list[str] = []
+
+    class Tried(nn.Conv2d):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            # Not in the network, whose state a trial puts back.
+            devices.append(x.device.type)
+            act(x)
+            return super().forward(x)
+
+    return Tried(3, 4, 3), devices
+
+
+@pytest.mark.parametrize(
+    "needs_values",
+    [lambda x: float(x.max()), lambda x: x.numpy(), lambda x: x.tolist(), lambda x: bool(x.sum() > 0)],
+)
+def test_a_network_that_needs_values_is_run_for_real(needs_values) -> None:
+    network, devices = tried(needs_values)
+    check_inputs(network, [InputSpec(shape=(1, 3, 8, 8))], name="tried")
+    assert devices == ["meta", "cpu"]
+
+
+def test_a_fault_that_is_not_of_meta_is_told_at_once() -> None:
+    network, devices = tried(lambda x: {}["missing"])
+    with pytest.raises(ArchitectureError, match=r"'tried' does not take input.*missing"):
+        check_inputs(network, [InputSpec(shape=(1, 3, 8, 8))], name="tried")
+    assert devices == ["meta"]

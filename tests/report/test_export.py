@@ -179,3 +179,15 @@ def test_every_table_is_told_in_the_docs() -> None:
 def test_nothing_failed_is_a_table_too(lean, latex) -> None:
     assert export([lean], "failures", form="csv").count("\n") == 1
     assert latex.check_latex(export([lean], "failures", form="latex")) == []
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_a_level_says_who_met_it(factory, trained, form) -> None:
+    results = [trained("baseline", 4000.0, seed=seed, met=met) for seed, met in enumerate((600, "missed"))]
+    results += [trained("v1", 3000.0, seed=seed, met="missed") for seed in range(2)]
+    text = export([factory.make_table(results=results)], "training", form=form)
+    assert "1 of 2 seeds met it: the mean is over these" in text
+    row = next(line for line in text.splitlines() if "v1" in line)
+    assert "not reached" in row
+    whole = [trained("baseline", 4000.0, seed=seed, met=600) for seed in range(2)]
+    assert "seeds met it" not in export([factory.make_table(results=whole)], "training", form=form)

@@ -12,10 +12,11 @@ import pytest
 
 from benchbench.core.errors import StoreError, UnknownNameError
 from benchbench.core.store import RunStore
-from benchbench.report.history_blocks import summary_lines
+from benchbench.core.suite import ArchitectureSpec
+from benchbench.report.history_blocks import steps_grid, summary_lines
 from benchbench.report.history_records import history_record
 from benchbench.report.history_view import read_history, view_history
-from benchbench.report.history_write import write_history
+from benchbench.report.history_write import history_markdown, write_history
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +187,29 @@ def test_the_record_is_json_with_figures_whole(stepped) -> None:
     latency = next(each for each in record["measures"] if each["measure"] == "latency")
     assert latency["cells"][0]["points"][0]["value"] == 0.0713 * wave(1)
     assert latency["cells"][0]["steps"][0]["run"] == "20250107-000000"
+
+
+def test_cells_that_are_declared_otherwise_are_told_where_the_step_is(make_run) -> None:
+    wider = make_run(2, parameters=500000)
+    (baseline, light) = wider.results
+    network = ArchitectureSpec(name=light.cell.architecture.name, width=64)
+    light = light.model_copy(update={"cell": light.cell.model_copy(update={"architecture": network})})
+    history = view_history([make_run(1), wider.model_copy(update={"results": (baseline, light)})])
+    assert history.runs[1].changed == ("v1: architecture.width none and 64",)
+    (row,) = (row for row in steps_grid(history).rows if row.items[0].text == "parameters")
+    assert row.items[-1].text == "v1: architecture.width none and 64"
+
+
+def test_what_one_run_lacks_is_not_said_to_be_in_every_run(make_run) -> None:
+    without = make_run(2)
+    lacking = [
+        result.model_copy(
+            update={"measurements": tuple(each for each in result.measurements if each.name != "macs")}
+        )
+        for result in without.results
+    ]
+    tables = [make_run(1), without.model_copy(update={"results": tuple(lacking)})]
+    history = view_history(tables, measures=["macs"])
+    page = history_markdown(history, ())
+    assert "not all have it" in page
+    assert "in every run, in every cell" not in page
