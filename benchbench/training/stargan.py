@@ -24,7 +24,7 @@ from benchbench.data.domains import flipped
 from benchbench.training.adversarial import discriminator_loss, generator_loss
 from benchbench.training.draws import Draws
 from benchbench.training.gradient_penalties import wgan_gp
-from benchbench.training.networks import frozen, unwrapped
+from benchbench.training.networks import Averaged, evaluating, frozen, unwrapped
 from benchbench.training.optimizers import adam, decay_all
 from benchbench.training.options import Count, LoopOptions
 from benchbench.training.pixels import to_network, to_pictures
@@ -52,6 +52,8 @@ class StarGANRecipeOptions(LoopOptions):
             the first training pictures are.
         decay_share: over how much of the training, at its end, the learning rates fall linearly to 0: the
             last 10 of 20 epochs (section 5.3).
+        ema_decay: of each step of the generator; the kept network is the running average of the generator.
+            Null, as the paper has it, keeps the generator itself.
     """
 
     steps: Count | None = 200_000
@@ -65,6 +67,7 @@ class StarGANRecipeOptions(LoopOptions):
     cycle_weight: Annotated[float, Field(ge=0)] = 10.0
     classification: Classification | None = None
     decay_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
 
 
 class StarGANTask:
@@ -75,8 +78,11 @@ class StarGANTask:
             "generator": context.module,
             "discriminator": context.require_discriminator("stargan"),
         }
-        self.kept: Mapping[str, nn.Module] = {}
-        self.result = context.module
+        decay = options.ema_decay
+        self._averaged = Averaged(context.module, decay=decay) if decay is not None else None
+        self.kept: Mapping[str, nn.Module] = (
+            {"averaged": self._averaged} if self._averaged is not None else {}
+        )
         self.optimizers: MutableMapping[str, torch.optim.Optimizer] = {
             name: adam(network.parameters(), options, lr=options.lr)
             for name, network in self.networks.items()
@@ -91,6 +97,11 @@ class StarGANTask:
         self._classes = context.images.classes or tuple(str(number) for number in range(domains))
         self._classification = choose_classification(train, options.classification)
         self._check(example, domains)
+
+    @property
+    def result(self) -> nn.Module:
+        """The running average, where one is kept."""
+        return self._averaged.network if self._averaged is not None else unwrapped(self.networks["generator"])
 
     def _check(self, example: Batch, domains: int) -> None:
         real = to_network(example["image"], self._values)
@@ -139,6 +150,8 @@ class StarGANTask:
                 "generator",
                 {"adversarial": fooled, "domain": domain, "cycle": cycle, "total": total},
             )
+        if self._averaged is not None:
+            self._averaged.update(self.networks["generator"], images=len(real))
 
     def _classify(self, named: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         if self._classification == "softmax":
@@ -156,7 +169,8 @@ class StarGANTask:
             example = load_examples(self._test, [index], self._device)
             targets = self._targets(example["attributes"][0])
             given = to_network(example["image"], self._values).expand(len(targets), -1, -1, -1)
-            made = to_pictures(self.networks["generator"](given, targets), self._values)
+            with evaluating(self.result):
+                made = to_pictures(self.result(given, targets), self._values)
             rows.append(torch.cat([example["image"], made]))
         if rows:
             grid = torch.cat([torch.cat(tuple(row), dim=2) for row in rows], dim=1)

@@ -17,7 +17,7 @@ def test_the_defaults_are_the_papers():
     assert (options.steps, options.epochs, options.batch) == (200_000, None, 16)
     assert (options.lr, options.beta_1, options.beta_2, options.decay_share) == (1e-4, 0.5, 0.999, 0.5)
     assert (options.penalty_weight, options.class_weight, options.cycle_weight) == (10.0, 1.0, 10.0)
-    assert options.critic_steps == 5
+    assert (options.critic_steps, options.ema_decay) == (5, None)
 
 
 @pytest.mark.parametrize("classification", ["softmax", "binary"])
@@ -132,3 +132,26 @@ def test_another_number_of_domains_is_told():
     discriminator = make("stargan_discriminator", size=16, domains=5, width=4, layers=2)()
     with pytest.raises(OptionError, match=r"makes \[1, 1, 4, 4\] and \[1, 5\]"):
         toy.recipe.task(toy.context(discriminator=discriminator), toy.parse())
+
+
+def test_the_average_is_kept_after_each_step_of_the_generator_and_shown():
+    toy = toys()["stargan"]
+    task = toy.task(critic_steps=2, ema_decay=0.75)
+    generator, averaged = task.networks["generator"], task.result
+    start = {name: each.detach().clone() for name, each in averaged.named_parameters()}
+    for step in (1, 2):
+        for role, _ in task.losses(toy.batch(step), step):
+            if role == "generator":
+                with torch.no_grad():
+                    for each in generator.parameters():
+                        each.add_(1.0)
+        moved = 0.25 if step == 2 else 0.0
+        for name, each in averaged.named_parameters():
+            torch.testing.assert_close(each, start[name] + moved)
+    assert set(task.kept) == {"averaged"}
+    with torch.no_grad():
+        for each in generator.parameters():
+            each.fill_(float("nan"))
+    ((_, grid),) = task.samples(final=True)
+    made = grid[:, :, grid.shape[-1] // (1 + DOMAINS) :]
+    assert made.float().std() > 0
