@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
 from typing import Any
 
 from benchbench.core.cell import Cell
 from benchbench.core.environment import Environment
 from benchbench.core.profile import CellProfile, LayerProfile, MemoryProfile
+from benchbench.core.profile_reading import RecordedRoof
 from benchbench.core.roof import Roof, RoofFigure, RoofMachine
 from benchbench.core.suite import ArchitectureSpec
 
@@ -77,3 +80,39 @@ def make_roof(machine: RoofMachine | None = None, **best: float | None) -> Roof:
         measured_at=datetime(2026, 11, 21, 12, 0, tzinfo=UTC),
         figures=figures,
     )
+
+
+def make_record(roof: Roof | None = None, *, day: int = 21, why: str | None = None) -> RecordedRoof:
+    """What stands beside a profile of that day: the roof, or `why` there is none."""
+    return RecordedRoof(
+        profiled_at=datetime(2026, 11, day, 13, 0, tzinfo=UTC),
+        machine=roof.machine if roof is not None else make_machine(),
+        roof=roof,
+        why=why if roof is None else None,
+    )
+
+
+def make_flame(*names: str) -> str:
+    """A bar for the network and one per name below it, as profiling/flame.py writes them."""
+    bars = [("(network)", 0.0, 48.0, 1200.0)]
+    bars += [(name, 100.0 * at, 70.0, 100.0) for at, name in enumerate(names)]
+    drawn = "\n".join(
+        f'<g tabindex="0" role="img" aria-label="{escape(name)}"><title>{escape(name)}</title>'
+        f'<rect x="{x:.2f}" y="{y:g}" width="{width:.2f}" height="22" fill="#8fccf0"/>'
+        f'<text x="{x + 3:.2f}" y="{y + 15:g}">{escape(name)}</text></g>'
+        for name, x, y, width in bars
+    )
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1200 92" role="group">\n{drawn}\n</svg>\n'
+
+
+def write_profile(
+    folder: Path, profile: CellProfile, record: RecordedRoof | None = None, *, flame: str | None = None
+) -> Path:
+    """A profile on disk, as `benchbench profile` leaves it but for its trace; returns its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "profile.json").write_text(profile.model_dump_json(by_alias=True), encoding="utf-8")
+    if record is not None:
+        (folder / "roof.json").write_text(record.model_dump_json(), encoding="utf-8")
+    if flame is not None:
+        (folder / profile.flame).write_text(flame, encoding="utf-8")
+    return folder

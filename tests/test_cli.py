@@ -343,17 +343,17 @@ def test_report_hands_one_table_or_several_on(monkeypatch: pytest.MonkeyPatch, s
         markdown = Path("reports/report.md")
         html = Path.cwd() / "reports/report.html"
 
-    def write(table: object, *, out: str) -> Files:
-        given.append((table, out))
+    def write(table: object, *, out: str, profiles: object) -> Files:
+        given.append((table, out, profiles))
         return Files()
 
     monkeypatch.setattr("benchbench.core.reading.read_run", lambda path, *, tell: path.upper())
     monkeypatch.setattr("benchbench.report.write.write_report", write)
-    assert main(["report", "a", "--out", "there"]) == 0
+    assert main(["report", "a", "--out", "there", "--profiles", "none"]) == 0
     assert shown()[0] == "markdown: reports/report.md\nhtml:     reports/report.html\n"
-    assert main(["report", "a", "b", "--json"]) == 0
+    assert main(["report", "a", "b", "--json", "--profiles", "none"]) == 0
     assert json.loads(shown()[0])["markdown"] == "reports/report.md"
-    assert given == [("A", "there"), (["A", "B"], "reports")]
+    assert given == [("A", "there", None), (["A", "B"], "reports", None)]
 
 
 def test_a_closed_pipe_is_quiet(monkeypatch: pytest.MonkeyPatch, shown: Shown) -> None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from benchbench.core.errors import OptionError, unknown_name
 
 if TYPE_CHECKING:
+    from benchbench.core.measurement import ResultTable
     from benchbench.core.model import JsonValue
+    from benchbench.core.profile_reading import ProfilesRead
 
 # kind -> (entry-point group, the word for one of them)
 KINDS = {
@@ -35,18 +37,42 @@ def report(args: Namespace) -> int:
 
     found = read_runs(args.runs, tell=say)
     tables, code = list(found.tables), 2 if found.refused else 0
+    profiles, code = _read_profiles(args.profiles, tables, code)
     if args.summary is not None:
         from benchbench.cli.several import put
         from benchbench.report.summary_markdown import write_summary
 
-        put(write_summary(tables), None if args.summary == "-" else args.summary)
+        put(write_summary(tables, profiles=profiles), None if args.summary == "-" else args.summary)
         return code
-    files = write_report(tables[0] if len(tables) == 1 else tables, out=args.out)
+    files = write_report(tables[0] if len(tables) == 1 else tables, out=args.out, profiles=profiles)
     if args.json:
         print_json({"markdown": str(files.markdown), "html": str(files.html)})
     else:
         print(f"markdown: {from_here(files.markdown)}\nhtml:     {from_here(files.html)}")
     return code
+
+
+def _read_profiles(
+    given: str | None, tables: Sequence[ResultTable], code: int
+) -> tuple[ProfilesRead | None, int]:
+    """What was asked for, or lies beside the runs; a folder without a profile costs a line and code 2."""
+    from benchbench.core.errors import StoreError
+    from benchbench.core.profile_reading import profile_folders, read_profiles
+    from benchbench.core.reading import one_line
+
+    if given == "none":
+        return None, code
+    try:
+        if given is None:
+            found = read_profiles(profile_folders(tables), asked="found")
+        else:
+            found = read_profiles([given])
+    except StoreError as error:
+        say(f"left out: {one_line(error)}")
+        return None, 2
+    for note in found.notes:
+        say(f"left out: {note}")
+    return found, code
 
 
 def list_kind(args: Namespace) -> int:

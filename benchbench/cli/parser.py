@@ -95,6 +95,12 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", default="reports", help="where the report goes (default: reports)"
     )
     parser.add_argument(
+        "--profiles",
+        metavar="DIR",
+        help="show the profiles below DIR whose networks these are, or none (default: RUN/profiles, "
+        "results/SUITE/profiles, or profiles beside results)",
+    )
+    parser.add_argument(
         "--summary",
         metavar="FILE",
         help="write the short report alone, Markdown without pictures and under 1 MB; - prints it",

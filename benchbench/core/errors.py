@@ -137,6 +137,10 @@ class StoreError(BenchbenchError):
     """Results that cannot be written or read."""
 
 
+class DamagedResultError(StoreError):
+    """A result file that is not whole: half written, or changed since."""
+
+
 class LockedError(BenchbenchError):
     """Another process is measuring latency on this machine."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from benchbench.core.cell import Cell
 from benchbench.core.model import Frozen
 
 PROFILE_SCHEMA = 1
+
+Point: TypeAlias = tuple[float, int]
+"""Seconds and bytes."""
 
 LayerClass: TypeAlias = Literal[
     "depthwise",
@@ -97,7 +101,7 @@ class MemoryProfile(Frozen):
     peak_layer: str | None
     peak_stage: str | None = None
     duration_s: float
-    points: tuple[tuple[float, int], ...]
+    points: tuple[Point, ...]
 
 
 class KernelProfile(Frozen):
@@ -173,3 +177,13 @@ class CellProfile(Frozen):
     trace: str
     flame: str
     notes: tuple[str, ...] = ()
+
+
+def thin(points: Sequence[Point], most: int) -> Sequence[Point]:
+    """At most `most` of the points: of each run of neighbours the highest, so that no peak is lost."""
+    if len(points) <= most:
+        return points
+    size = -(-len(points) // most)
+    return [
+        max(points[start : start + size], key=lambda point: point[1]) for start in range(0, len(points), size)
+    ]

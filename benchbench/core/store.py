@@ -11,7 +11,6 @@ results/<suite>/latest                    a link to the newest run
 from __future__ import annotations
 
 import errno
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -19,23 +18,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from pydantic import JsonValue, ValidationError
-
 from benchbench.core.contracts import Replicate
 from benchbench.core.environment import Environment
-from benchbench.core.errors import Location, StoreError
-from benchbench.core.measurement import SCHEMA_VERSION, CellResult, ResultTable, RunRecord
+from benchbench.core.errors import StoreError
+from benchbench.core.measurement import CellResult, ResultTable, RunRecord
 from benchbench.core.model import Frozen
 from benchbench.core.plan_order import place_in_plan
+from benchbench.core.result_file import dump_result, read_result
 from benchbench.core.suite import Suite
 
 FrozenT = TypeVar("FrozenT", bound=Frozen)
-Document: TypeAlias = dict[str, JsonValue]
 Tell: TypeAlias = Callable[[StoreError], None]
-
-# version -> what turns a document of that version into one of the next; it is given the kind of document
-# (ResultTable, CellResult, Addenda or Replicate) and its content.
-MIGRATIONS: dict[int, Callable[[str, Document], Document]] = {}
 
 
 class Addenda(Frozen):
@@ -132,7 +125,7 @@ class RunStore:
     def write_header(self, suite: Suite, run: RunRecord, environment: Environment) -> None:
         """Write run.json; the cells stay in files of their own."""
         table = ResultTable(suite=suite, run=run, environment=environment)
-        write_atomically(self._run_file, _dump(table, indent=1))
+        write_atomically(self._run_file, dump_result(table, indent=1))
 
     def cell_file(self, cell_id: str) -> Path:
         """Where a finished cell lies."""
@@ -140,7 +133,7 @@ class RunStore:
 
     def write_cell(self, result: CellResult) -> None:
         """Keep a finished cell."""
-        write_atomically(self.cell_file(result.cell.id), _dump(result))
+        write_atomically(self.cell_file(result.cell.id), dump_result(result))
 
     def read_cell(self, cell_id: str) -> CellResult | None:
         """A finished cell, or None."""
@@ -152,7 +145,7 @@ class RunStore:
 
     def write_replicate(self, comparison_id: str, index: int, replicate: Replicate) -> None:
         """Keep the raw samples of one fresh process."""
-        write_atomically(self.replicate_file(comparison_id, index), _dump(replicate))
+        write_atomically(self.replicate_file(comparison_id, index), dump_result(replicate))
 
     def read_replicate(self, comparison_id: str, index: int) -> Replicate | None:
         """The raw samples of one fresh process, or None."""
@@ -164,12 +157,34 @@ class RunStore:
 
     def write_comparison(self, comparison_id: str, results: Iterable[CellResult]) -> None:
         """Keep what a comparison adds to its cells."""
-        write_atomically(self.comparison_file(comparison_id), _dump(Addenda(results=tuple(results))))
+        write_atomically(self.comparison_file(comparison_id), dump_result(Addenda(results=tuple(results))))
 
     def read_comparison(self, comparison_id: str) -> tuple[CellResult, ...] | None:
         """What a comparison added to its cells, or None."""
         addenda = _read_if_there(self.comparison_file(comparison_id), Addenda)
         return None if addenda is None else addenda.results
+
+    def check_file(self, path: Path) -> None:
+        """Read a cell, a comparison or a replicate of this run.
+
+        Raises:
+            DamagedResultError: it is not whole.
+            StoreError: it cannot be opened, or is of a newer version.
+        """
+        if path.parent == self.folder / "cells":
+            read_result(path, CellResult)
+        else:
+            read_result(path, Addenda if path.parent == self.folder / "comparisons" else Replicate)
+
+    def read_header(self) -> ResultTable:
+        """What run.json says: the suite, the run and its machine; no results.
+
+        Raises:
+            StoreError: it is missing, damaged or of a newer version.
+        """
+        if not self._run_file.is_file():
+            raise StoreError(f"no run at {self.folder}", expected="a folder that holds run.json")
+        return read_result(self._run_file, ResultTable)
 
     def read_table(self, *, tell: Tell | None = None) -> ResultTable:
         """Everything in the folder, comparisons merged into their cells.
@@ -181,9 +196,7 @@ class RunStore:
         Raises:
             StoreError: run.json is missing, or a file is damaged or of a newer version.
         """
-        if not self._run_file.is_file():
-            raise StoreError(f"no run at {self.folder}", expected="a folder that holds run.json")
-        table = _parse(self._run_file, ResultTable)
+        table = self.read_header()
         results: dict[str, CellResult] = {}
         for path in sorted((self.folder / "cells").glob("*.json")):
             if (result := _parse_or_tell(path, CellResult, tell)) is not None:
@@ -236,65 +249,15 @@ def read_run(path: str | Path, *, tell: Tell | None = None) -> ResultTable:
     return RunStore(find_run(path)).read_table(tell=tell)
 
 
-def _dump(content: Frozen, *, indent: int | None = None) -> str:
-    # Every file says its version: a run that an older benchbench began may be finished by a newer one.
-    document = content.model_dump(mode="json", by_alias=True)
-    if isinstance(content, ResultTable):
-        del document["results"]
-    return json.dumps({**document, "schema_version": SCHEMA_VERSION}, indent=indent, ensure_ascii=False)
-
-
 def _read_if_there(path: Path, model: type[FrozenT]) -> FrozenT | None:
-    return _parse(path, model) if path.is_file() else None
+    return read_result(path, model) if path.is_file() else None
 
 
 def _parse_or_tell(path: Path, model: type[FrozenT], tell: Tell | None) -> FrozenT | None:
     try:
-        return _parse(path, model)
+        return read_result(path, model)
     except StoreError as error:
         if tell is None:
             raise
         tell(error)
         return None
-
-
-def _parse(path: Path, model: type[FrozenT]) -> FrozenT:
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise _damaged(path, str(error), model) from error
-    if not isinstance(document, dict):
-        raise _damaged(path, f"it holds a {type(document).__name__}", model)
-    version = document.pop("schema_version", 1)
-    if not isinstance(version, int) or version < 1:
-        raise _damaged(path, f"schema_version is {version!r}", model, key="schema_version")
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{path} has schema version {version}",
-            expected=f"a version up to {SCHEMA_VERSION}",
-            fix="update benchbench",
-        )
-    for older in range(version, SCHEMA_VERSION):
-        document = MIGRATIONS[older](model.__name__, document)
-    try:
-        # Through JSON, because strict fields take a list for a tuple from there alone.
-        return model.model_validate_json(json.dumps(document))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, first["msg"], model, key=key) from error
-
-
-def _damaged(path: Path, what: str, model: type[Frozen], *, key: str = "") -> StoreError:
-    if model is ResultTable:
-        fix = "restore it, or run the suite anew, without --resume"
-    else:
-        fix = "delete the file and run again with --resume: what it held is measured anew"
-    return StoreError(
-        f"damaged result file: {what}",
-        expected=f"a {model.__name__} as benchbench writes it",
-        fix=fix,
-        where=Location(str(path), key=key or None),
-    )

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchbench.core.contracts import Stages
-from benchbench.core.profile import MemoryProfile
+from benchbench.core.profile import MemoryProfile, Point, thin
 from benchbench.core.stages import stage_of
 from benchbench.profiling.events import Change, Event
 from benchbench.profiling.tree import Calls
 
 MOST_POINTS = 2000
-
-Point = tuple[float, int]
 
 
 def read_memory(
@@ -44,7 +42,7 @@ def read_memory(
         peak_layer=path,
         peak_stage=None if path is None else stage_of(path, stages),
         duration_s=recorded.duration_s,
-        points=tuple((at_s - recorded.start_s, level) for at_s, level in thin(levels)),
+        points=tuple((at_s - recorded.start_s, level) for at_s, level in thin(levels, MOST_POINTS)),
     )
 
 
@@ -69,16 +67,6 @@ def peaks_by_layer(
             following = next(waiting, None)
         peaks[span.node.path] = max(peaks.get(span.node.path, 0), most)
     return peaks
-
-
-def thin(points: Sequence[Point], most: int = MOST_POINTS) -> Sequence[Point]:
-    """At most `most` of the points: of each run of neighbours the highest, so that no peak is lost."""
-    if len(points) <= most:
-        return points
-    size = -(-len(points) // most)
-    return [
-        max(points[start : start + size], key=lambda point: point[1]) for start in range(0, len(points), size)
-    ]
 
 
 def _levels(changes: Sequence[Change], recorded: Event, device: str) -> Iterator[Point]:

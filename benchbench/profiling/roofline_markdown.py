@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from benchbench.core.explain import explain
 from benchbench.core.profile import CellProfile
 from benchbench.core.roof import FoundRoof
+from benchbench.core.roof_words import roof_words
 from benchbench.core.roofline import ClassWork, Limits, limits_of, list_classes, place, whole_network
 from benchbench.core.units import format_quantity, significant
 from benchbench.profiling.escaping import plain
@@ -31,7 +32,7 @@ def roofline_section(
         return
     yield "## Roofline"
     yield ""
-    yield roof_words(found)
+    yield roof_words(found, escape=plain, code=lambda command: f"`{command}`")
     if plots:
         links = ", ".join(f"[{name.rpartition('.')[2].upper()}]({name})" for name in plots)
         yield ""
@@ -42,35 +43,6 @@ def roofline_section(
         yield ""
         yield f"- {explain(profile, profiles[0], limits, escape=plain)}"
     yield ""
-
-
-def roof_words(found: FoundRoof | None) -> str:
-    """The roof in a sentence, or why there is none and what measures it."""
-    if found is None:
-        return "This machine's roof was not looked for."
-    limits = limits_of(found.roof)
-    if found.roof is None:
-        return (
-            f"Without this machine's roof: {plain(found.why or '')}. `{found.machine.command}` measures it."
-        )
-    if limits is None:
-        missing = [
-            f"{each.name}: {plain(each.reason)}" for each in found.roof.figures if each.reason is not None
-        ]
-        return f"Without this machine's roof, which could not be measured whole ({'; '.join(missing)})."
-    cache = limits.cache_bytes_per_s
-    peak, memory = (
-        format_quantity(limits.peak_macs_per_s, "MAC/s"),
-        format_quantity(limits.memory_bytes_per_s, "B/s"),
-    )
-    within = "" if cache is None else f", {format_quantity(cache, 'B/s')} within the second-level cache"
-    return (
-        f"This machine's roof ({plain(found.machine.setting)}, float32, measured "
-        f"{found.roof.measured_at:%Y-%m-%d %H:%M} UTC): {peak}, {memory} of memory{within}. Below "
-        f"{significant(limits.ridge)} MAC/B memory is the limit, above it arithmetic. *Of the roof* is what "
-        "was achieved by min(peak, MAC/B x bandwidth), of what does no MACs its GB/s by the bandwidth; a "
-        "class that moves more bytes in a second than memory can is under a cache."
-    )
 
 
 def class_table(profile: CellProfile, limits: Limits | None) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

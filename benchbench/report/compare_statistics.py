@@ -52,8 +52,8 @@ def change_between(pairs: Sequence[tuple[Measurement, Measurement]]) -> Change |
     Counts are exact. Latencies have their interval from the raw samples of each run, process by process
     (`paired_ratio` against 1 second), joined as independent ones; means over images that both runs
     share are paired image by image; every other figure has its own interval, joined likewise. Over
-    several seeds the value is the geometric mean of the ratios, and the interval the hull of theirs,
-    which is never too narrow.
+    several seeds the value is the ratio of the means, which are what a table shows (each seed's ratio,
+    weighted by its first figure), and the interval the hull of theirs, which is never too narrow.
 
     Returns:
         None where a ratio means nothing: no pair, or a figure that is not finite.
@@ -71,8 +71,8 @@ def change_between(pairs: Sequence[tuple[Measurement, Measurement]]) -> Change |
     if len(intervals) == len(known):
         hull = (min(low for low, _ in intervals), max(high for _, high in intervals))
     is_difference = known[0].is_difference
-    values = [each.value for each in known]
-    mean = sum(values) / len(values) if is_difference else math.exp(sum(map(math.log, values)) / len(values))
+    weights = [1.0 if is_difference else first.value for first, _ in pairs]
+    mean = sum(w * each.value for w, each in zip(weights, known, strict=True)) / sum(weights)
     how: How = "no interval" if hull is None and known[0].how != "exact" else known[0].how
     return Change(mean, hull, how, is_difference)
 

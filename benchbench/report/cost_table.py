@@ -81,7 +81,7 @@ def _times(ratio: float | None) -> Item:
 
 
 def _count(number: int | None) -> Item:
-    return _NONE if number is None else Item(f"{number:,}")
+    return _NONE if number is None else Item(f"{number:,}", value=number)
 
 
 def _memory(figure: Estimate | None) -> Item:
@@ -97,4 +97,4 @@ def _level(cost: LevelCost) -> Item:
     spread = f" ± {steps.sd:,.0f}" if steps.sd is not None else ""
     time = duration(cost.time_s.value) if cost.time_s is not None else ""
     more = (f"{seeds} of {seeds + cost.missed} seeds",) if cost.missed else ()
-    return Item(f"{steps.value:,.0f}{spread}", time, more=more)
+    return Item(f"{steps.value:,.0f}{spread}", time, more=more, value=steps.value)

@@ -38,7 +38,7 @@ def _curve_plot(panel: CurvePanel, *, stem: str) -> Plot:
     name = title(panel.name)
 
     def draw() -> Figure:
-        # matplotlib and seaborn take a second to import, and only drawing needs them.
+        # matplotlib takes half a second to import, and only drawing needs it.
         from benchbench.report.curves import draw_curves
 
         return draw_curves(panel)
@@ -87,20 +87,22 @@ def _data(panel: CurvePanel) -> Grid:
     """A row per step, thinned; a line's mean stands before its seeds."""
     means = {mean.label: mean for mean in panel.means}
     columns = [Column("step")]
-    cells: list[dict[int, str]] = []
+    cells: list[dict[int, Item]] = []
     for name, curve in zip(_names(panel), panel.curves, strict=True):
         mean = means.pop(curve.label, None)
         if mean is not None:
             columns.append(Column(f"{mean.label}, mean ± deviation"))
-            cells.append({step: _mean_at(mean, step) for step in mean.steps})
+            means_at = zip(mean.steps, mean.values, strict=True)
+            cells.append({step: Item(_mean_at(mean, step), value=value) for step, value in means_at})
         columns.append(Column(name))
         points = zip(curve.steps, curve.values, strict=False)
-        cells.append({step: significant(value, 4) for step, value in points})
+        cells.append({step: Item(significant(value, 4), value=value) for step, value in points})
     steps = sorted({step for curve in panel.curves for step in curve.steps})
     if len(steps) > _SHOWN_STEPS:
         steps = [steps[round(at * (len(steps) - 1) / (_SHOWN_STEPS - 1))] for at in range(_SHOWN_STEPS)]
     rows = tuple(
-        Row((Item(f"{step:,}"), *(Item(column.get(step, MISSING)) for column in cells))) for step in steps
+        Row((Item(f"{step:,}", value=step), *(column.get(step, Item(MISSING)) for column in cells)))
+        for step in steps
     )
     return Grid("Data", tuple(columns), rows)
 

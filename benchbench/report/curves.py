@@ -15,7 +15,8 @@ from benchbench.report.text import heading
 from benchbench.report.views.training import CurveLine, CurvePanel, MeanCurve
 from benchbench.report.views.vocabulary import title
 
-_SHOWN_POINTS = 240
+# Of one line, and of all of them: more cannot be told apart, and each is in the HTML file.
+_SHOWN_POINTS, _MOST_POINTS, _LEAST_POINTS = 240, 6000, 60
 _MARKED_POINTS = 30
 _LEGEND_ROW_IN = 0.22
 
@@ -61,11 +62,12 @@ def _draw_alone(axes: Any, curve: CurveLine, labels: list[str], *, is_rate: bool
     linewidth = 1.6 + 1.1 * min(len(labels) - 1 - labels.index(curve.label), 5) if is_rate else 1.6
     steps, values = np.asarray(curve.steps, dtype=float), np.asarray(curve.values, dtype=float)
     window = 1 if is_rate or len(values) <= _SHOWN_POINTS / 2 else max(1, len(values) // 40)
+    shown = max(_LEAST_POINTS, min(_SHOWN_POINTS, _MOST_POINTS // len(labels)))
     if window > 1:
-        thin = slice(None, None, max(1, len(values) // _SHOWN_POINTS))
+        thin = slice(None, None, max(1, len(values) // shown))
         axes.plot(steps[thin], values[thin], color=colour, alpha=0.22, linewidth=0.8)
     marker = variant_marker(curve.colour) if len(values) <= _MARKED_POINTS and not is_rate else None
-    drawn_steps, drawn = _running_mean(steps, values, window)
+    drawn_steps, drawn = _running_mean(steps, values, window, shown)
     (line,) = axes.plot(drawn_steps, drawn, color=colour, linewidth=linewidth, marker=marker, markersize=4)
     line.set_drawstyle("steps-post" if is_rate else "default")
     return line
@@ -98,14 +100,14 @@ def _draw_mean(axes: Any, mean: MeanCurve) -> Any:
     return line
 
 
-def _running_mean(steps: Any, values: Any, window: int) -> tuple[Any, Any]:
+def _running_mean(steps: Any, values: Any, window: int, shown: int) -> tuple[Any, Any]:
     if window <= 1:
         return steps, values
     kernel = np.ones(window) / window
     centre = (window - 1) // 2
     smooth = np.convolve(values, kernel, mode="valid")
     x = steps[centre : centre + len(smooth)]
-    thin = slice(None, None, max(1, len(smooth) // _SHOWN_POINTS))
+    thin = slice(None, None, max(1, len(smooth) // shown))
     return x[thin], smooth[thin]
 
 

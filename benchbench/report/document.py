@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from benchbench.report.answer import Sentence
+from benchbench.report.flame_page import FlameBar, flame_height
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ Mark = Literal["", "good", "bad", "quiet"]
 class Item:
     """One place in a table: a main text, smaller ones below it, and the numbers of its footnotes.
 
-    `value` is what a reader's sorting goes by; without one it goes by the text.
+    `value` is what a reader's sorting goes by; in a column of numbers what has none comes last.
     """
 
     text: str
@@ -127,6 +128,27 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
+class Flame:
+    """A flame graph.
+
+    Attributes:
+        name: file name without its ending.
+        bars: each call's place and words.
+        is_embedded: whether the HTML holds it; if not, it says where it lies.
+    """
+
+    name: str
+    caption: str
+    bars: tuple[FlameBar, ...]
+    is_embedded: bool = True
+
+    @property
+    def height(self) -> float:
+        """Of the drawing."""
+        return flame_height(self.bars)
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Blocks that a reader opens when wanted."""
 
@@ -160,7 +182,7 @@ class Document:
     explorer: Explorer | None = None
 
 
-Block = Paragraph | Answer | Grid | Code | Plots | Gallery | Fold
+Block = Paragraph | Answer | Grid | Code | Plots | Gallery | Flame | Fold
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ CHARTS_FILE = "echarts.simple.min.js"
 # Of the file in the npm package echarts 6.1.0 (static/README.md); another one is not embedded.
 CHARTS_SHA256 = "5eef51bee09fb9cc234c4179a58ae0150126f49f88c992efe2d6bca81d8dd03b"
 # In the order in which they are read: what is used stands before what uses it.
-OWN_FILES = ("elements.js", "tables.js", "galleries.js", "axes.js", "explorer.js", "page.js")
+OWN_FILES = ("elements.js", "tables.js", "galleries.js", "flames.js", "axes.js", "explorer.js", "page.js")
 
 JsonData = None | bool | int | float | str | list["JsonData"] | dict[str, "JsonData"]
 

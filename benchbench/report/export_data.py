@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
 
 from benchbench.core.measurement import ResultTable
 from benchbench.core.model import JsonValue
+from benchbench.report.csv_text import write_rows
 from benchbench.report.export_model import Content, ExportColumn, ExportRow, ExportTable, Figure
 
 # Up to here every whole number is a float of its own, and loses nothing as an integer.
@@ -20,6 +19,8 @@ _PARTS = ("unit", "low", "high", "level", "sd", "seeds", "protocol", "flags")
 def write_csv(table: ExportTable, tables: Sequence[ResultTable]) -> str:
     """A header and a row per row; a figure `x` fills `x` and `x_unit`, `x_low`, ... `x_flags`.
 
+    Texts that a spreadsheet would take for formulas are guarded (`csv_text`).
+
     A table that has a row per line begins with the columns run, seed and baseline.
     """
     has_lines = any(row.line is not None for row in table.rows)
@@ -28,9 +29,7 @@ def write_csv(table: ExportTable, tables: Sequence[ResultTable]) -> str:
     for column, is_number in zip(table.columns, numeric, strict=True):
         header += [column.key, *(f"{column.key}_{part}" for part in _PARTS if is_number)]
     header.append("reason")
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
+    rows: list[list[object]] = [[*header]]
     for row in table.rows:
         cells: list[object] = []
         if has_lines:
@@ -38,8 +37,8 @@ def write_csv(table: ExportTable, tables: Sequence[ResultTable]) -> str:
         for at, is_number in enumerate(numeric):
             content = row.contents[at] if at < len(row.contents) else None
             cells += _flat(content) if is_number else [content or ""]
-        writer.writerow([*cells, row.reason])
-    return stream.getvalue()
+        rows.append([*cells, row.reason])
+    return write_rows(rows)
 
 
 def write_json(table: ExportTable, tables: Sequence[ResultTable]) -> str:

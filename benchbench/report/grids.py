@@ -226,7 +226,7 @@ def _fastest(latency: Estimate | None, factor: float) -> Item:
 def _speedup(row: SummaryRow, time: TimeFigures, notes: Notes) -> Item:
     figure = time.speedup
     if figure is None:
-        return Item("1", notes=notes.number(NOISY)) if row.is_baseline and time.is_noisy else _NONE
+        return Item("1", notes=notes.number(NOISY), value=1.0) if row.is_baseline and time.is_noisy else _NONE
     flags = [explain_flag(flag) for flag in figure.flags]
     if time.is_noisy:
         flags.append(NOISY)

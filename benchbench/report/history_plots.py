@@ -27,6 +27,7 @@ def draw_history(history: History, measure: MeasureHistory, series: Sequence[Ser
     rows = math.ceil(len(series) / _ACROSS)
     values = [point.value for each in series for point in each.points if math.isfinite(point.value)]
     factor, _ = choose_scale(values, measure.unit)
+    labels = tick_labels([run.started for run in history.runs], names=[run.name for run in history.runs])
     machines = sorted({point.environment for each in series for point in each.points})
     with plot_style():
         figure = Figure(figsize=(_WIDTH_IN, 0.5 + _PANEL_IN * rows), layout="constrained")
@@ -40,7 +41,7 @@ def draw_history(history: History, measure: MeasureHistory, series: Sequence[Ser
             _draw(axes, series[at], factor, handles)
             axes.set_xlim(-0.6, len(history.runs) - 0.4)
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _date(history, x)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _label(labels, x)))
             axes.tick_params(axis="x", labelsize=7.5, labelbottom=at + _ACROSS >= len(series))
         if len(history.environments) > 1:
             names = [history.environments[machine] for machine in machines]
@@ -108,9 +109,24 @@ def _span(axes: Any, values: Sequence[float]) -> None:
         axes.set_ylim(middle - least / 2, middle + least / 2)
 
 
-def _date(history: History, place: float) -> str:
+def tick_labels(started: Sequence[str], *, names: Sequence[str]) -> tuple[str, ...]:
+    """A label for each run that no other has: its date, with the time where that is needed, else its name.
+
+    Args:
+        started: ISO 8601, one per run.
+        names: of the runs, no two alike.
+    """
+    for digits in (10, 16, 19):
+        labels = [text[:digits].replace("T", " ") for text in started]
+        if len(set(labels)) == len(labels):
+            is_one_year = len({label[:5] for label in labels}) == 1
+            return tuple(label[5:] if digits > 10 and is_one_year else label for label in labels)
+    return tuple(map(_shortened, names))
+
+
+def _label(labels: Sequence[str], place: float) -> str:
     at = round(place)
-    return history.runs[at].started[:10] if 0 <= at < len(history.runs) and at == place else ""
+    return labels[at] if 0 <= at < len(labels) and at == place else ""
 
 
 def _shortened(name: str) -> str:

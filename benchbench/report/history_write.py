@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 
 from benchbench.core.errors import StoreError
 from benchbench.core.store import write_atomically
+from benchbench.report.csv_text import write_rows
 from benchbench.report.history_blocks import RULE, measure_grid, measure_title, runs_grid, steps_grid
 from benchbench.report.history_model import History, MeasureHistory, Series
 from benchbench.report.history_plots import draw_history
@@ -131,24 +131,22 @@ def history_html(history: History, drawings: tuple[Drawing, ...], inline: dict[s
 
 def history_csv(history: History) -> str:
     """A row per run, cell and measure; values in SI units, nothing rounded."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
+    rows: list[tuple[object, ...]] = [
         ("measure", "setting", "declared", "unit", "cell", "run", "started", "machine", "value", "low",
          "high", "protocol", "is_step")
-    )  # fmt: skip
+    ]  # fmt: skip
     for measure in history.measures:
         for series in measure.series:
             steps = {marked.run for marked in series.steps}
             for point in series.points:
                 run = history.runs[point.run]
                 low, high = point.interval or ("", "")
-                writer.writerow(
+                rows.append(
                     (measure.name, measure.setting, measure.declared, measure.unit, series.cell, run.name,
                      run.started, history.environments[point.environment], point.value, low, high,
                      point.protocol, "yes" if point.run in steps else "no")
                 )  # fmt: skip
-    return stream.getvalue()
+    return write_rows(rows)
 
 
 def _drawings(history: History) -> Iterator[Drawing]:

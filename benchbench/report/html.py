@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchbench.report.document import Block, Document, Fold, Gallery
+from benchbench.report.document import Block, Document, Fold, Gallery, Item
 from benchbench.report.embed import content_policy, dump_island, read_charts, read_own
 from benchbench.report.explorer_data import explorer_data
 from benchbench.report.gallery_page import GalleryPage, gallery_page
-from benchbench.report.sort_value import sort_value
-from benchbench.report.thumbnails import Thumbnails, encode_thumbnails
+from benchbench.report.picture_files import PictureFiles
+from benchbench.report.thumbnails import Thumbnail, Thumbnails, encode_thumbnails
 from benchbench.report.views.pictures import Picture
 
 LARGEST_BYTES = 5_000_000
-# Of what pictures leave free: the page is a little longer with them than without.
+# For the reasons why pictures are not there, and the line that says how large they are.
 _SPARE_BYTES = 60_000
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_html(document: Document, *, drawings: Mapping[str, str], foot: str) -> str:
+def write_html(
+    document: Document, *, drawings: Mapping[str, str], foot: str, files: PictureFiles | None = None
+) -> str:
     """The whole document; pictures are made smaller until the file is below `LARGEST_BYTES`.
 
     Args:
         document: what to print; every text of it is escaped.
         drawings: plot name -> its `<svg>` element, made by `draw_svg`.
         foot: the last line of the page.
+        files: what has opened pictures of the document before.
 
     Raises:
         StoreError: the charting library of this installation is not the one that was published.
     """
     page = _Page(document, drawings, foot)
     galleries = list(_galleries(block for section in document.sections for block in section.blocks))
-    bare = page.render({}, None)
-    budget = LARGEST_BYTES - len(bare.encode("utf-8")) - _SPARE_BYTES
     pictures = [picture for each in galleries for picture in _pictures(each)]
-    thumbnails = encode_thumbnails(pictures, budget_bytes=max(budget, 0))
+    files = files or PictureFiles()
+    # As long as the page with its pictures, but for what is in them.
+    empty = Thumbnails(None, {each: Thumbnail("", digest=files.digest(each)) for each in pictures})
+    bare = page.render({each.name: gallery_page(each, empty) for each in galleries}, empty)
+    budget = LARGEST_BYTES - len(bare.encode("utf-8")) - _SPARE_BYTES
+    thumbnails = encode_thumbnails(pictures, budget_bytes=max(budget, 0), files=files)
     return page.render({each.name: gallery_page(each, thumbnails) for each in galleries}, thumbnails)
 
 
@@ -66,7 +73,7 @@ class _Page:
             "scripts": [Markup(script) for script in scripts],  # noqa: S704
             "drawings": {plot: Markup(drawing) for plot, drawing in drawings.items()},  # noqa: S704
             "kind": lambda block: type(block).__name__.lower(),
-            "sort_value": sort_value,
+            "sort_value": _sort_value,
         }
 
     def render(self, galleries: Mapping[str, GalleryPage], thumbnails: Thumbnails | None) -> str:
@@ -75,6 +82,11 @@ class _Page:
         data = None if explorer is None else dump_island(explorer_data(explorer, galleries.values()))
         grade = None if thumbnails is None or thumbnails.grade is None else str(thumbnails.grade)
         return self._template.render(**self._constant, galleries=galleries, data=data, grade=grade)
+
+
+def _sort_value(item: Item) -> float | None:
+    # NaN is beyond sorting; it is last, as what is missing.
+    return item.value if item.value is not None and math.isfinite(item.value) else None
 
 
 def _galleries(blocks: Iterator[Block]) -> Iterator[Gallery]:

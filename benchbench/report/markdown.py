@@ -10,6 +10,7 @@ from benchbench.report.document import (
     Block,
     Code,
     Document,
+    Flame,
     Fold,
     Gallery,
     Grid,
@@ -83,6 +84,8 @@ def _block(block: Block) -> Iterator[str]:
                 for picture in row.pictures:
                     if picture.missing:
                         yield f"- {escape(row.label)}, {escape(picture.heading)}: {escape(picture.missing)}"
+        case Flame(name, caption):
+            yield f"[{escape(caption)}](plots/{name}.svg)"
         case Fold(title, blocks):
             yield from _fold(title, [line for inner in blocks for line in (*_block(inner), "")])
 

@@ -9,7 +9,7 @@ from benchbench.core.units import significant
 from benchbench.report.document import Column, Grid, Item, Plot, Row
 from benchbench.report.text import MISSING, choose_scale, exact, file_stem, heading, percent, span
 from benchbench.report.views.structure import StageCost
-from benchbench.report.views.tradeoff import GainRow, Tradeoff
+from benchbench.report.views.tradeoff import GainRow, Tradeoff, named_points
 from benchbench.report.views.vocabulary import title
 
 if TYPE_CHECKING:
@@ -33,12 +33,16 @@ def _gain_plot(rows: Sequence[GainRow]) -> Plot:
             (
                 Item(row.label),
                 Item(row.setting),
-                Item(f"{significant(row.macs_ratio)}x"),
+                Item(f"{significant(row.macs_ratio)}x", value=row.macs_ratio),
                 Item(
-                    f"{significant(row.speedup)}x", span(row.speedup_interval) if row.speedup_interval else ""
+                    f"{significant(row.speedup)}x",
+                    span(row.speedup_interval) if row.speedup_interval else "",
+                    value=row.speedup,
                 ),
-                Item(_rate(row.achieved)),
-                Item(percent(row.roof_share) if row.roof_share is not None else MISSING),
+                Item(_rate(row.achieved), value=row.achieved),
+                Item(
+                    percent(row.roof_share) if row.roof_share is not None else MISSING, value=row.roof_share
+                ),
             )
         )
         for row in rows
@@ -96,10 +100,10 @@ def stage_plots(rows: Sequence[StageCost]) -> tuple[Plot, ...]:
             (
                 Item(row.label),
                 Item(row.stage),
-                Item(f"{row.parameters:,}"),
-                Item(percent(row.parameters_share)),
-                Item(f"{row.macs:,}"),
-                Item(percent(row.macs_share)),
+                Item(f"{row.parameters:,}", value=row.parameters),
+                Item(percent(row.parameters_share), value=row.parameters_share),
+                Item(f"{row.macs:,}", value=row.macs),
+                Item(percent(row.macs_share), value=row.macs_share),
             )
         )
         for row in rows
@@ -133,10 +137,12 @@ def _tradeoff_plot(tradeoff: Tradeoff) -> Plot:
                 Item(
                     exact(point.x, "1") if x.unit == "1" else significant(point.x / x_factor, 4),
                     span(point.x_interval, factor=x_factor) if point.x_interval else "",
+                    value=point.x,
                 ),
                 Item(
                     significant(point.y / y_factor, 4),
                     span(point.y_interval, factor=y_factor) if point.y_interval else "",
+                    value=point.y,
                 ),
                 Item("yes" if point.on_front else "no"),
             ),
@@ -181,6 +187,9 @@ def _tradeoff_plot(tradeoff: Tradeoff) -> Plot:
             f"{said[0].upper()}{said[1:]}: to the left is cheaper, further down closer to the baseline's "
             "outputs; the baseline itself has no point."
         )
+    named = named_points(tradeoff)
+    if len(named) < len(tradeoff.points):
+        caption += f" Named are {len(named)} of {len(tradeoff.points)}: on the front, and the baseline."
     if tradeoff.part:
         caption += " Only variants whose quality was measured alike are in one plot."
     return Plot(
@@ -204,7 +213,7 @@ def _rate(achieved: float | None) -> str:
 
 def _drawing(name: str, view: object, of: str | None = None) -> Callable[[], Figure]:
     def draw() -> Figure:
-        # matplotlib and seaborn take a second to import, and only drawing needs them.
+        # matplotlib takes half a second to import, and only drawing needs it.
         from benchbench.report import plots
 
         function = getattr(plots, name)

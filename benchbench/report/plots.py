@@ -23,12 +23,15 @@ from benchbench.report.style import (
 )
 from benchbench.report.text import choose_scale, heading, percent
 from benchbench.report.views.structure import StageCost
-from benchbench.report.views.tradeoff import Axis, GainRow, Tradeoff, TradePoint
+from benchbench.report.views.tradeoff import MOST_NAMED, Axis, GainRow, Tradeoff, TradePoint, named_points
 from benchbench.report.views.vocabulary import title
 
 
 def draw_tradeoff(tradeoff: Tradeoff) -> Figure:
-    """Points with their intervals, labelled, the baseline ringed, the Pareto front as a step line."""
+    """Points with their intervals, labelled, the baseline ringed, the Pareto front as a step line.
+
+    Of more points than can be read only those of `named_points` are labelled.
+    """
     points = tradeoff.points
     x_factor, x_unit = choose_scale([point.x for point in points], tradeoff.x.unit)
     y_factor, y_unit = choose_scale([point.y for point in points], tradeoff.y.unit)
@@ -38,29 +41,16 @@ def draw_tradeoff(tradeoff: Tradeoff) -> Figure:
         figure = new_figure(3.6)
         axes = figure.subplots()
         front = _front(axes, tradeoff, x_factor, y_factor)
-        bars = []
-        for point in points:
-            x, y = point.x / x_factor, point.y / y_factor
-            colour = variant_colour(point.colour)
-            x_error, y_error = (
-                _error(x, point.x_interval, x_factor),
-                _error(y, point.y_interval, y_factor),
+        bars = [
+            (
+                point.x / x_factor,
+                point.y / y_factor,
+                _error(point.x / x_factor, point.x_interval, x_factor),
+                _error(point.y / y_factor, point.y_interval, y_factor),
             )
-            axes.errorbar(
-                x, y, xerr=x_error, yerr=y_error, ecolor=colour, elinewidth=1.4, capsize=3, zorder=3
-            )
-            ring = INK if point.is_baseline else "none"
-            axes.scatter(
-                x,
-                y,
-                s=64,
-                marker=variant_marker(point.colour),
-                color=colour,
-                edgecolor=ring,
-                linewidth=1.8,
-                zorder=4,
-            )
-            bars.append((x, y, x_error, y_error))
+            for point in points
+        ]
+        _draw_points(axes, points, bars)
         axes.margins(0.16)
         _from_zero_if_near(axes, points, x_factor)
         axes.set_xlabel(f"{_axis_title(tradeoff.x, x_unit)}  (← better)")
@@ -68,33 +58,42 @@ def draw_tradeoff(tradeoff: Tradeoff) -> Figure:
         if tradeoff.is_distance:
             better = "from the baseline"
         axes.set_ylabel(f"{_axis_title(tradeoff.y, y_unit)}  ({better})")
-        texts = [_point_label(point) for point in points]
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         boxes = [box for bar in bars for box in _bar_boxes(axes, *bar)]
         boxes += _segment_boxes(axes, front)
-        place_labels(axes, [(bar[0], bar[1]) for bar in bars], texts, boxes)
+        named = [points.index(point) for point in named_points(tradeoff)]
+        if len(named) < len(points):
+            boxes += [_marker_box(axes, *bar[:2]) for bar in bars]
+        places = [bars[at][:2] for at in named]
+        place_labels(axes, places, [_point_label(points[at]) for at in named], boxes)
     return figure
 
 
 def draw_gains(rows: Sequence[GainRow]) -> Figure:
     """MAC reduction and speed-up at one setting side by side, with what the machine achieved."""
     with plot_style():
-        figure = new_figure(0.9 + 0.68 * len(rows))
+        pitch_in = 0.68 if len(rows) <= 24 else 0.4
+        figure = new_figure(0.9 + pitch_in * len(rows))
         axes = figure.subplots()
         places = np.arange(len(rows), dtype=float)[::-1]
+        colours = [variant_colour(row.colour) for row in rows]
+        pale = [(*colour, 0.35) for colour in colours]
+        axes.barh(places + 0.19, [row.macs_ratio for row in rows], height=0.34, color=pale)
+        axes.barh(places - 0.19, [row.speedup for row in rows], height=0.34, color=colours)
+        known = [at for at, row in enumerate(rows) if row.speedup_interval is not None]
+        if known:
+            errors = np.hstack([_error(rows[at].speedup, rows[at].speedup_interval, 1.0) for at in known])
+            middles = [rows[at].speedup for at in known]
+            axes.errorbar(
+                middles, places[known] - 0.19, xerr=errors, fmt="none", ecolor=INK, elinewidth=1.2, capsize=3
+            )
         words = []
         for place, row in zip(places, rows, strict=True):
-            colour = variant_colour(row.colour)
-            axes.barh(place + 0.19, row.macs_ratio, height=0.34, color=colour, alpha=0.35)
-            axes.barh(place - 0.19, row.speedup, height=0.34, color=colour)
-            end = row.speedup
-            if row.speedup_interval is not None:
-                error = _error(row.speedup, row.speedup_interval, 1.0)
-                axes.errorbar(row.speedup, place - 0.19, xerr=error, ecolor=INK, elinewidth=1.2, capsize=3)
-                end = max(end, row.speedup_interval[1])
+            end = max(row.speedup, row.speedup_interval[1]) if row.speedup_interval else row.speedup
             macs = "MACs of the baseline" if row.is_baseline else f"{significant(row.macs_ratio)}x fewer MACs"
             words += [(row.macs_ratio, place + 0.19, macs), (end, place - 0.19, _gain_text(row))]
         axes.set_yticks(places, [wrap_name(row.label) for row in rows])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.axvline(1.0, color=INK, linewidth=1.0)
         axes.set_xlabel("times the baseline (1 = no gain)")
         axes.grid(axis="y", visible=False)
@@ -109,16 +108,18 @@ def draw_stages(rows: Sequence[StageCost], *, of: str) -> Figure:
     colours = stage_colours(stages)
     factor, unit = _stage_scale(rows, of)
     with plot_style():
-        figure = new_figure(1.2 + 0.38 * len(labels))
+        figure = new_figure(1.2 + (0.38 if len(labels) <= MOST_NAMED else 0.24) * len(labels))
         axes = figure.subplots()
         ends = dict.fromkeys(labels, 0.0)
+        bars: dict[str, list[tuple[int, float, float]]] = {stage: [] for stage in stages}
+        places = {label: len(labels) - 1 - at for at, label in enumerate(labels)}
         for row in rows:
             width = (row.parameters if of == "parameters" else row.macs) / factor
-            place = len(labels) - 1 - labels.index(row.label)
-            axes.barh(
-                place, width, left=ends[row.label], height=0.62, color=colours[row.stage], edgecolor="white"
-            )
+            bars[row.stage].append((places[row.label], width, ends[row.label]))
             ends[row.label] += width
+        for stage, made in bars.items():
+            place, widths, lefts = zip(*made, strict=True)
+            axes.barh(place, widths, left=lefts, height=0.62, color=colours[stage], edgecolor="white")
         handles = [axes.barh([0], [0], color=colours[stage], label=stage) for stage in stages]
         figure.legend(
             handles=handles,
@@ -128,6 +129,7 @@ def draw_stages(rows: Sequence[StageCost], *, of: str) -> Figure:
             frameon=False,
         )
         axes.set_yticks(range(len(labels)), [wrap_name(label) for label in labels[::-1]])
+        axes.set_ylim(-0.6, len(labels) - 0.4)
         axes.set_xlabel(heading(title(of), unit))
         axes.grid(axis="y", visible=False)
         ordered = enumerate(ends[label] for label in labels[::-1])
@@ -146,6 +148,46 @@ def _front(axes: Any, tradeoff: Tradeoff, x_factor: float, y_factor: float) -> l
         x, y = zip(*front, strict=True)
         axes.step(x, y, where="post", color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), zorder=2)
     return front
+
+
+def _draw_points(axes: Any, points: Sequence[TradePoint], bars: Sequence[tuple[Any, ...]]) -> None:
+    is_crowded = len(points) > MOST_NAMED
+    # Points that look alike are drawn at once: of a hundred, one by one, the drawing would be slow.
+    alike: dict[tuple[str, bool], list[int]] = {}
+    for at, point in enumerate(points):
+        alike.setdefault((variant_marker(point.colour), point.is_baseline), []).append(at)
+        colour = variant_colour(point.colour)
+        x, y, x_error, y_error = bars[at]
+        if not is_crowded:
+            axes.errorbar(
+                x, y, xerr=x_error, yerr=y_error, ecolor=colour, elinewidth=1.4, capsize=3, zorder=3
+            )
+    if is_crowded:
+        colours = [variant_colour(point.colour) for point in points]
+        xs, ys = np.array([bar[:2] for bar in bars], dtype=float).T
+        for across, errors in ((True, [bar[2] for bar in bars]), (False, [bar[3] for bar in bars])):
+            known = [at for at, error in enumerate(errors) if error is not None]
+            low, high = np.array([errors[at] for at in known], dtype=float).reshape(-1, 2).T
+            centre = (xs if across else ys)[known]
+            draw = axes.hlines if across else axes.vlines
+            shades = [colours[at] for at in known]
+            draw((ys if across else xs)[known], centre - low, centre + high, colors=shades, lw=1.2, zorder=3)
+    for (marker, is_baseline), members in alike.items():
+        axes.scatter(
+            [bars[at][0] for at in members],
+            [bars[at][1] for at in members],
+            s=25 if is_crowded else 64,
+            marker=marker,
+            color=[variant_colour(points[at].colour) for at in members],
+            edgecolor=INK if is_baseline else "none",
+            linewidth=1.2 if is_crowded else 1.8,
+            zorder=4,
+        )
+
+
+def _marker_box(axes: Any, x: float, y: float) -> Bbox:
+    across, up = axes.transData.transform((x, y))
+    return Bbox.from_extents(across - 4, up - 4, across + 4, up + 4)
 
 
 def _segment_boxes(axes: Any, front: Sequence[tuple[float, float]]) -> list[Bbox]:

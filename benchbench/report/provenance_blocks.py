@@ -46,6 +46,7 @@ def protocol_blocks(view: ReportView) -> tuple[Block, ...]:
                     Item(
                         significant(row.control.value, 4),
                         span(row.control.interval, digits=4) if row.control.interval else "",
+                        value=row.control.value,
                     ),
                     Item(_meaning(row.is_quiet), mark="bad" if row.is_quiet is False else ""),
                 )
@@ -108,9 +109,9 @@ def environment_blocks(view: ReportView) -> tuple[Block, ...]:
                 Row(
                     (
                         Item(each.name),
-                        Item(duration(each.seconds)),
-                        Item(percent(each.share)),
-                        Item(duration(each.inside_s)),
+                        Item(duration(each.seconds), value=each.seconds),
+                        Item(percent(each.share), value=each.share),
+                        Item(duration(each.inside_s), value=each.inside_s),
                     )
                 )
                 for each in run.phases

@@ -13,6 +13,7 @@ from benchbench.report.quality_words import (
     odd_note,
     own_flags,
     ratio_text,
+    smallest_count,
     told_apart,
 )
 from benchbench.report.text import MISSING, short, span
@@ -71,7 +72,10 @@ def quality_detail(view: ReportView, notes: Notes) -> Grid | None:
                     span(figure.interval) if figure.interval else "no interval",
                     value=figure.value,
                 ),
-                Item(_distinct(counts_text(protocol) for _, protocol in figure.by_seed)),
+                Item(
+                    _distinct(counts_text(protocol) for _, protocol in figure.by_seed),
+                    value=smallest_count(protocol for _, protocol in figure.by_seed),
+                ),
                 *_stick(figure),
                 Item(_remarks(row, figure, column)),
             ),
@@ -130,8 +134,12 @@ def _stick(figure: Estimate) -> Sequence[Item]:
     stick = figure.yardstick
     if stick is None:
         return Item(MISSING), Item(MISSING)
-    ratio = Item(f"{short(stick.ratio)}x") if stick.ratio is not None else Item("none", "not above 0")
-    return Item(short(stick.value), f"N = {stick.count:,} each"), ratio
+    ratio = (
+        Item(f"{short(stick.ratio)}x", value=stick.ratio)
+        if stick.ratio is not None
+        else Item("none", "not above 0")
+    )
+    return Item(short(stick.value), f"N = {stick.count:,} each", value=stick.value), ratio
 
 
 def _remarks(row: SummaryRow, figure: Estimate, column: QualityColumn) -> str:

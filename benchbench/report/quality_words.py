@@ -82,6 +82,12 @@ def counts_text(protocol: Protocol) -> str:
     )
 
 
+def smallest_count(protocols: Iterable[Protocol]) -> float | None:
+    """The fewest images that one of the figures was made of, where they say so."""
+    counts = (protocol.settings.get("generated_count") for protocol in protocols)
+    return min((count for count in counts if isinstance(count, int)), default=None)
+
+
 def own_flags(flags: Iterable[str], column: QualityColumn) -> tuple[str, ...]:
     """The flags of one figure that its column does not tell already."""
     return tuple(flag for flag in flags if _ABROAD not in flag and flag not in _shared_flags(column))

@@ -52,8 +52,16 @@ def draw_rooflines(profiles: Sequence[CellProfile], roof: Roof) -> Mapping[str, 
     return files
 
 
-def draw_roofline(profiles: Sequence[CellProfile], roof: Roof) -> Figure | None:
-    """A panel per network on common logarithmic axes; None without a whole roof or any MAC."""
+def draw_roofline(
+    profiles: Sequence[CellProfile], roof: Roof, *, beside: Sequence[CellProfile] = ()
+) -> Figure | None:
+    """A panel per network on common logarithmic axes; None without a whole roof or any MAC.
+
+    Args:
+        profiles: of the roof's machine.
+        roof: of it, at their setting.
+        beside: other networks that have drawings of their own, for which the axes have room too.
+    """
     limits = limits_of(roof)
     shown = [each for each in profiles[:MOST_PANELS] if _points(each)]
     if limits is None or not shown:
@@ -64,7 +72,7 @@ def draw_roofline(profiles: Sequence[CellProfile], roof: Roof) -> Figure | None:
         figure = Figure(figsize=(WIDTH_IN * columns, _HEIGHT_IN * rows + 0.4), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-        _set_axes(panels[0][0], [work for each in shown for work in _points(each)], roof, limits)
+        _set_axes(panels[0][0], [work for each in (*shown, *beside) for work in _points(each)], roof, limits)
         for axes in panels.flat[len(shown) :]:
             axes.set_axis_off()
         for axes in panels[:, 0]:

@@ -103,7 +103,7 @@ def sweep_plots(panels: Sequence[SweepPanel]) -> tuple[Plot, ...]:
 
 def _sweep_plot(panel: SweepPanel, stem: str) -> Plot:
     def draw() -> Figure:
-        # matplotlib and seaborn take a second to import, and only drawing needs them.
+        # matplotlib takes half a second to import, and only drawing needs it.
         from benchbench.report.scaling_plots import draw_sweep
 
         return draw_sweep(panel)

@@ -24,8 +24,9 @@ from benchbench.report.document import (
 from benchbench.report.explorer import explore
 from benchbench.report.grids import SHOWN_TIMES, summary_grid, timing_grid
 from benchbench.report.paper_table import paper_grid
-from benchbench.report.picture_blocks import picture_gallery
+from benchbench.report.picture_blocks import picture_blocks
 from benchbench.report.plot_blocks import gain_plots, stage_plots, tradeoff_plots
+from benchbench.report.profile_blocks import profile_blocks
 from benchbench.report.provenance_blocks import environment_blocks, failure_block, protocol_blocks
 from benchbench.report.quality_grids import further_quality, quality_detail
 from benchbench.report.scaling_blocks import scaling_blocks
@@ -43,8 +44,9 @@ def compose(view: ReportView) -> Document:
         Section("table", "The table", _tables(view, notes)),
         Section("trade-offs", "Trade-offs", _tradeoffs(view)),
         Section("training", "Training", (*_costs(view, notes), *_training(view.curves))),
-        Section("pictures", "Pictures", tuple(picture_gallery(grid) for grid in view.pictures)),
+        Section("pictures", "Pictures", picture_blocks(view.pictures, view.picture_indices)),
         Section("cost", "Where the cost sits", _stages(view)),
+        Section("why", "Why it is as fast as it is", profile_blocks(view.profiles)),
         Section("resources", "Memory, energy and throughput", scaling_blocks(view.lines, notes)),
         Section("replaced", "What was replaced", tuple(_replaced(each) for each in view.replaced)),
         Section("failures", "What failed or was skipped", (failure_block(view),)),
@@ -138,8 +140,8 @@ def _replaced(each: Replaced) -> Block:
                     Item(layer.stage),
                     Item(layer.before),
                     Item(layer.after or ""),
-                    Item(f"{layer.parameters_before:,}"),
-                    Item(f"{layer.parameters_after:,}"),
+                    Item(f"{layer.parameters_before:,}", value=layer.parameters_before),
+                    Item(f"{layer.parameters_after:,}", value=layer.parameters_after),
                 )
             )
             for layer in each.done

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from benchbench.core.measurement import ResultTable
+from benchbench.core.profile_reading import ProfilesRead
 from benchbench.report.document import (
     Answer,
     Block,
     Code,
     Document,
+    Flame,
     Fold,
     Gallery,
     Grid,
@@ -39,17 +41,22 @@ class Cut:
     text: int
 
 
-def write_summary(tables: Sequence[ResultTable], *, limit_bytes: int = LIMIT_BYTES) -> str:
+def write_summary(
+    tables: Sequence[ResultTable],
+    *,
+    profiles: ProfilesRead | None = None,
+    limit_bytes: int = LIMIT_BYTES,
+) -> str:
     """The report without its pictures, cut by one rule that the text itself states.
 
     The first table, the sentences and the list of failures keep 200 rows, every other table 25, a section 25
     tables; a text keeps 400 characters. While that is above the limit, all of these are halved. What is left
-    out is counted where it stood.
+    out is counted where it stood. Of profiles there are the sentences alone.
 
     Raises:
         StoreError: no table was given.
     """
-    document = compose(view_report(tables))
+    document = compose(view_report(tables, profiles))
     cut = Cut(_MAIN_ROWS, _DETAIL_ROWS, _LONGEST_TEXT)
     while True:
         text = write_markdown(cut_document(document, cut))
@@ -82,6 +89,9 @@ def cut_document(document: Document, cut: Cut) -> Document:
 
 def _cut_blocks(blocks: Sequence[Block], cut: Cut, *, section: str) -> tuple[Block, ...]:
     made: list[Block] = []
+    if section == "why":
+        # A sentence on a profile is worth its length.
+        cut = replace(cut, text=2 * cut.text)
     kept = blocks[: cut.detail + 3]
     for at, block in enumerate(kept):
         is_main = (section == "table" and at == 0) or section == "failures"
@@ -93,11 +103,11 @@ def _cut_blocks(blocks: Sequence[Block], cut: Cut, *, section: str) -> tuple[Blo
 
 def _cut_block(block: Block, cut: Cut, *, section: str, rows: int) -> Sequence[Block]:
     match block:
-        case Plots() | Gallery():
+        case Plots() | Gallery() | Flame():
             return ()
         case Paragraph(text):
-            # Words about the plots beside it.
-            return () if section == "trade-offs" else (Paragraph(_cut_text(text, cut)),)
+            # Words about the drawings and pictures beside it.
+            return () if section in ("trade-offs", "pictures") else (Paragraph(_cut_text(text, cut)),)
         case Code(text):
             return (Code(text),) if len(text) <= 4 * cut.text else ()
         case Answer(sentences, cautions):
@@ -116,6 +126,9 @@ def _cut_block(block: Block, cut: Cut, *, section: str, rows: int) -> Sequence[B
             return (answer, Paragraph(f"{more:,} more sentences are left out.")) if more else (answer,)
         case Grid():
             return _cut_grid(block, cut, rows=rows)
+        case Fold() if section == "why":
+            # The sentences say what the tables of each network show.
+            return ()
         case Fold(title, inner):
             within = _cut_blocks(inner, cut, section=section)
             return (Fold(_cut_text(title, cut), within),) if within else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from benchbench.report.gallery import load_thumbnail
+from benchbench.report.picture_files import LARGEST_SIDE, PictureFiles
 from benchbench.report.views.pictures import Picture
 
 LEFT_OUT = "left out: the file would be too large"
@@ -36,7 +35,7 @@ class Grade(NamedTuple):
 
 # Dots of a pixel and the grid of an upsampling must outlive it: resolution is given up after quality.
 GRADES = (
-    Grade(512, None),
+    Grade(LARGEST_SIDE, None),
     Grade(512, 95),
     Grade(512, 85),
     Grade(384, 85),
@@ -49,6 +48,8 @@ GRADES = (
     Grade(160, 40),
     Grade(128, 40),
     Grade(96, 40),
+    Grade(80, 30),
+    Grade(64, 20),
 )
 
 
@@ -69,35 +70,43 @@ class Thumbnails:
     made: dict[Picture, Thumbnail]
 
 
-def encode_thumbnails(pictures: Iterable[Picture], *, budget_bytes: int) -> Thumbnails:
+def encode_thumbnails(
+    pictures: Iterable[Picture], *, budget_bytes: int, files: PictureFiles | None = None
+) -> Thumbnails:
     """All pictures at the best grade at which they fit into `budget_bytes`, counted as base64.
 
     A file that stands in several places counts in each. Where even the last grade is too large, the
     pictures that no longer fit are left out, and say so.
     """
-    wanted = list(pictures)
-    digests = {picture: _digest(picture) for picture in wanted}
+    wanted, files = list(pictures), files or PictureFiles()
+    digests = {picture: files.digest(picture) for picture in wanted}
     # One file often stands in every row: it is encoded once.
     unique: dict[str, Picture] = {}
     for picture, digest in digests.items():
         if digest:
             unique.setdefault(digest, picture)
     places = [digests[picture] for picture in wanted if digests[picture]]
-    for grade in GRADES[_first_to_try(places, unique, budget_bytes) :]:
-        encoded = {digest: _encode(picture, grade) for digest, picture in unique.items()}
+    for grade in GRADES[_first_to_try(places, unique, budget_bytes, files) :]:
+        encoded = {digest: _encode(picture, grade, files) for digest, picture in unique.items()}
         total = sum(len(encoded[digest].uri or "") for digest in places)
         if total <= budget_bytes or grade == GRADES[-1]:
             return Thumbnails(grade if places else None, _fill(wanted, digests, encoded, budget_bytes))
     raise AssertionError("the last grade is always taken")
 
 
-def _first_to_try(places: list[str], unique: dict[str, Picture], budget_bytes: int) -> int:
+def _first_to_try(
+    places: list[str], unique: dict[str, Picture], budget_bytes: int, files: PictureFiles
+) -> int:
     """Index of the best grade at which a few of the pictures promise that all of them fit."""
-    if _estimate(places, unique, GRADES[0]) <= budget_bytes:
+
+    def fits(at: int) -> bool:
+        return _estimate(places, unique, GRADES[at], files) <= budget_bytes
+
+    if fits(0):
         return 0
     # Below lossless each grade is smaller than the one before it.
     below = range(1, len(GRADES) - 1)
-    return 1 + bisect_left(below, True, key=lambda at: _estimate(places, unique, GRADES[at]) <= budget_bytes)
+    return 1 + bisect_left(below, True, key=fits)
 
 
 def _fill(
@@ -118,28 +127,17 @@ def _fill(
     return made
 
 
-def _estimate(places: list[str], unique: dict[str, Picture], grade: Grade) -> float:
+def _estimate(places: list[str], unique: dict[str, Picture], grade: Grade, files: PictureFiles) -> float:
     if not places:
         return 0.0
     step = max(1, len(places) // _TRIED)
-    sizes = [len(_encode(unique[digest], grade).uri or "") for digest in places[::step][:_TRIED]]
+    sizes = [len(_encode(unique[digest], grade, files).uri or "") for digest in places[::step][:_TRIED]]
     margin = _ESTIMATE_MARGIN if len(sizes) < len(places) else 1.0
     return margin * sum(sizes) / len(sizes) * len(places)
 
 
-def _digest(picture: Picture) -> str:
-    if picture.file is None:
-        return ""
-    try:
-        with picture.file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        # Told as not readable when it is opened as an image.
-        return f"unread: {picture.file}"
-
-
-def _encode(picture: Picture, grade: Grade) -> Thumbnail:
-    found = load_thumbnail(picture, side=grade.side)
+def _encode(picture: Picture, grade: Grade, files: PictureFiles) -> Thumbnail:
+    found = files.load(picture, side=grade.side)
     return Thumbnail(None, found) if isinstance(found, str) else Thumbnail(_uri(found, grade))
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchbench.core.expectation import Expectation
 from benchbench.core.measurement import CellResult, Measurement, ResultTable
+from benchbench.report.csv_text import guard_text
 
 Value = str | float | int | None
 
@@ -45,9 +46,12 @@ COLUMNS = (
 
 
 def tidy_frame(tables: Sequence[ResultTable]) -> pd.DataFrame:
-    """Columns as in COLUMNS; values in SI units, nothing rounded."""
+    """Columns as in COLUMNS; values in SI units, nothing rounded; texts are guarded (`csv_text`)."""
     rows = [
-        (*_cell(table, result), *_figure(each), *_paper(table, result, each))
+        tuple(
+            guard_text(value) if isinstance(value, str) else value
+            for value in (*_cell(table, result), *_figure(each), *_paper(table, result, each))
+        )
         for table in tables
         for result in table.results
         for each in result.measurements

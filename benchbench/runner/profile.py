@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -13,6 +14,7 @@ from benchbench.core.errors import BenchbenchError, MeasurementError, StoreError
 from benchbench.core.expand import expand
 from benchbench.core.host import KEEP_MEMORY
 from benchbench.core.profile import CellProfile
+from benchbench.core.profile_reading import ROOF_FILE, RecordedRoof
 from benchbench.core.roof import FoundRoof, Roof
 from benchbench.core.store import cannot_write, fill_atomically, write_atomically
 from benchbench.core.suite import Suite
@@ -21,7 +23,7 @@ from benchbench.runner.devices import choose_device
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import Job, ProfileJob
 from benchbench.runner.lock import exclusive_latency
-from benchbench.runner.roof import find_roof_of
+from benchbench.runner.roof import find_roof_of, read_machine
 
 LIMIT_S = 1800.0
 """After this long a profile counts as hanging."""
@@ -144,9 +146,26 @@ def profile_cells(
         return tuple(done)
     profiles = [profile for _, profile in whole]
     found = None if options.cache is None else find_roof_of(options.cache, profiles[0])
+    recorded = _record(profiles[0], found)
+    for folder, _ in whole:
+        write_atomically(options.out / folder / ROOF_FILE, recorded)
     plots = _draw(profiles, found, options)
     write_atomically(options.out / SUMMARY, profile_markdown(whole, found=found, plots=plots))
     return tuple(replace(each, found=found) for each in done)
+
+
+def _record(profile: CellProfile, found: FoundRoof | None) -> str:
+    # A report is made on another machine too, where no cache knows this one.
+    if found is None:
+        machine = read_machine(profile.device, profile.threads, profile.torch_version)
+        found = FoundRoof(machine, why="it was not looked for")
+    recorded = RecordedRoof(
+        profiled_at=datetime.now(UTC).replace(microsecond=0),
+        machine=found.machine,
+        roof=found.roof,
+        why=found.why,
+    )
+    return recorded.model_dump_json(indent=1)
 
 
 def _draw(profiles: Sequence[CellProfile], found: FoundRoof | None, options: ProfileOptions) -> Sequence[str]:
@@ -165,6 +184,11 @@ def _draw(profiles: Sequence[CellProfile], found: FoundRoof | None, options: Pro
 
 def _profile(cell: Cell, options: ProfileOptions, job: ProfileJob) -> Profiled:
     folder = options.out / cell.id
+    try:
+        # That of an earlier profile says nothing of this one.
+        (folder / ROOF_FILE).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     try:
         answer = run_isolated(Job(profile=job), environment=_ENVIRONMENT, limit_s=options.limit_s)
     except StoreError:

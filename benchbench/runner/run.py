@@ -10,6 +10,7 @@ from typing import Literal
 
 import benchbench
 from benchbench.core.cell import Cell
+from benchbench.core.damaged import damaged_files, put_aside
 from benchbench.core.environment import Environment
 from benchbench.core.errors import StoreError
 from benchbench.core.expand import expand
@@ -72,7 +73,8 @@ def run(
     cells = expand(suite, only=only)
     out = Path(out)
     store = _resumable(suite, out) if mode == "resume" else None
-    if store is not None and _is_complete(store, cells):
+    damaged = () if store is None else damaged_files(store)
+    if store is not None and not damaged and _is_complete(store, cells):
         say(f"nothing left to do: {store.folder} is complete; run without --resume to measure anew")
         return store.read_table()
     import_folders = tuple(dict.fromkeys(str(Path(each).resolve()) for each in (*folders, Path.cwd())))
@@ -88,10 +90,15 @@ def run(
         store = RunStore.create(out, suite, record, environment)
     else:
         _check_machine(store, environment)
-    record = store.read_table().run
+    record = store.read_header().run
     progress = Progress(say=say)
     progress.add("prepare", time.perf_counter() - started, inside_s=0.0)
     with exclusive_run(store.folder):
+        for path in damaged:
+            say(
+                f"warning: {path} is damaged: it is kept as {put_aside(path).name}, "
+                "and what is missing is measured anew"
+            )
         say(f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}, results in {store.folder}")
         open_cells = [cell for cell in cells if not _is_finished(store, cell)]
         counted = finish_static_cells(store, suite, open_cells, import_folders, progress)
@@ -135,7 +142,7 @@ def _resumable(suite: Suite, out: Path) -> RunStore | None:
     except StoreError:
         return None
     store = RunStore(folder)
-    table = store.read_table()
+    table = store.read_header()
     before, now = (
         canonical_json(each.model_dump(mode="json", by_alias=True)) for each in (table.suite, suite)
     )
@@ -151,7 +158,7 @@ def _resumable(suite: Suite, out: Path) -> RunStore | None:
 
 
 def _check_machine(store: RunStore, now: Environment) -> None:
-    before = store.read_table().environment
+    before = store.read_header().environment
     for key in ("machine", "cpu_model", "cpus_usable", "gpus"):
         old, new = getattr(before, key), getattr(now, key)
         if key == "gpus":

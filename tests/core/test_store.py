@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchbench.core import store
+from benchbench.core import result_file
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate
 from benchbench.core.environment import Environment
@@ -74,7 +74,7 @@ def test_a_run_of_version_1_is_read_for_ever() -> None:
 
 
 def test_every_older_version_has_a_migration() -> None:
-    assert set(store.MIGRATIONS) == set(range(1, SCHEMA_VERSION))
+    assert set(result_file.MIGRATIONS) == set(range(1, SCHEMA_VERSION))
 
 
 def test_an_older_run_is_migrated_file_by_file(old_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,8 +87,8 @@ def test_an_older_run_is_migrated_file_by_file(old_run: Path, monkeypatch: pytes
         return document
 
     # Twice: what comes out of the first is what goes into the second.
-    monkeypatch.setattr(store, "MIGRATIONS", {1: rename, 2: rename})
-    monkeypatch.setattr(store, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(result_file, "MIGRATIONS", {1: rename, 2: rename})
+    monkeypatch.setattr(result_file, "SCHEMA_VERSION", 3)
     run_store = RunStore(old_run)
     table = run_store.read_table()
     assert sorted(seen) == sorted(2 * ["ResultTable", "CellResult", "CellResult", "CellResult", "Addenda"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from types import ModuleType
 
@@ -8,6 +9,8 @@ import pytest
 from benchbench.core.cell import Cell
 from benchbench.core.measurement import CellResult, Failure, Protocol
 from benchbench.core.suite import ArchitectureSpec
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +63,47 @@ def trained(factory):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser():
+    # Only this environment has it.
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found, f"these tests need one of {', '.join(BROWSERS)} on PATH"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-quic"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_report(browser, files):
+    """(file, options of the context) -> the page; at the end nothing was loaded and nothing went wrong."""
+    contexts, told, asked = [], [], []
+
+    def open_page(html=files.html, **options):
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: told.append(message.text))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(html.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert told == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
+
+
+@pytest.fixture
+def expect():
+    """Waits until it is so; the page's policy forbids the other way of waiting."""
+    from playwright.sync_api import expect
+
+    return expect

@@ -3,60 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 
 import pytest
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHART = "#explorer-chart"
 CARD = "#explorer-card"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # Only this environment has it.
-    from playwright.sync_api import sync_playwright
-
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    assert found, f"these tests need one of {', '.join(NAMES)} on PATH"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-quic"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def open_report(browser, files):
-    """(file, options of the context) -> the page; at the end nothing was loaded and nothing went wrong."""
-    contexts, told, asked = [], [], []
-
-    def open_page(html=files.html, **options):
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(html.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert told == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)
-
-
-@pytest.fixture
-def expect():
-    """Waits until it is so; the page's policy forbids the other way of waiting."""
-    from playwright.sync_api import expect
-
-    return expect
 
 
 @pytest.fixture
@@ -316,3 +270,106 @@ def test_how_soon_it_can_be_used(open_report, capsys):
         sys.stdout.write(f"\nthe chart is drawn {ready} ms after navigation began\n")
     # Only that it was drawn: a second is a machine's, and is printed.
     assert ready > 0
+
+
+@pytest.fixture(scope="module")
+def profiled_html(factory, load_module, tmp_path_factory):
+    """A report with two profiles and a hostile name in each flame graph."""
+    from benchbench.core.cell import Cell
+    from benchbench.core.profile import MemoryProfile
+    from benchbench.core.profile_reading import ProfilesRead, StoredProfile
+    from benchbench.core.suite import ArchitectureSpec
+    from benchbench.report.write import write_report
+
+    made = load_module("profile_factory.py")
+    record = made.make_record(made.make_roof())
+    memory = MemoryProfile(
+        device="cpu", held_bytes=2**20, peak_bytes=3 * 2**20, peak_at_s=0.01, peak_layer="layer.0",
+        duration_s=0.08, points=((0.0, 0), (0.01, 3 * 2**20), (0.05, 2**20)),
+    )  # fmt: skip
+    rows = [("depthwise", 30, 0.24, 0.24), ("pointwise", 20, 1.0, 0.1), ("norm", 30, 0, 0.14)]
+    stored = tuple(
+        StoredProfile(
+            name,
+            made.make_profile(
+                name,
+                *(rows * 3),
+                cell=Cell(variant=name, architecture=ArchitectureSpec(name=f"net_{name}")),
+                macs=factory.COUNTS[name][1],
+                memory=memory,
+            ),
+            record,
+            made.make_flame("first", "second", "<img src=x onerror=alert(1)>"),
+        )
+        for name in ("baseline", "v3")
+    )
+    results = [factory.without_drawings(factory.make_result(name)) for name in ("baseline", "v3")]
+    out = tmp_path_factory.mktemp("profiled")
+    return write_report(factory.make_table(results=results), out=out, profiles=ProfilesRead(stored)).html
+
+
+def open_fold(page):
+    fold = page.locator("#why > details.fold").last
+    fold.locator("summary").first.click()
+    return fold
+
+
+def test_profiles_are_shown_sorted_and_their_flame_graph_is_walked_by_keyboard(open_report, profiled_html):
+    page = open_report(profiled_html)
+    assert page.get_by_role("heading", name="Why it is as fast as it is").is_visible()
+    assert page.locator("#why .answer").inner_text().startswith("v3")
+    assert page.locator("#why .plots > figure > svg").count() >= 2
+    fold = open_fold(page)
+    table = fold.locator("table.data", has=page.locator("caption", has_text="By layer"))
+    times = table.locator("tbody td:nth-child(4)")
+    table.locator("thead button", has_text="own time").click()
+    assert times.first.inner_text() == "20.0"
+    flame = fold.locator("figure.flame")
+    assert flame.locator("g[tabindex='0']").count() == 1
+    flame.locator(".wide").focus()
+    said = flame.locator("output")
+    for key, told in (
+        ("Tab", "(network)"),
+        ("ArrowDown", "first"),
+        ("ArrowRight", "second"),
+        ("ArrowRight", "<img src=x onerror=alert(1)>"),
+        ("ArrowRight", "<img src=x onerror=alert(1)>"),
+        ("ArrowLeft", "second"),
+        ("ArrowUp", "(network)"),
+    ):
+        page.keyboard.press(key)
+        assert said.inner_text() == told, key
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_tap_tells_of_a_bar_on_a_phone(open_report, profiled_html):
+    page = open_report(profiled_html, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    flame = open_fold(page).locator("figure.flame")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    # Wider than the screen, and moved within its own frame.
+    assert flame.locator("svg").bounding_box()["width"] > 900
+    flame.locator("svg > g").nth(1).locator("rect").tap()
+    assert flame.locator("output").inner_text() == "first"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_profiles(open_report, profiled_html, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_report(profiled_html, color_scheme=scheme)
+    page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true; })")
+    found = Axe().run(page, context="#why").response["violations"]
+    serious = [
+        (each["id"], [node["target"] for node in each["nodes"]][:5])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_without_scripts_every_bar_of_a_flame_graph_is_reached(open_report, profiled_html):
+    page = open_report(profiled_html, java_script_enabled=False)
+    flame = page.locator("#why figure.flame").first
+    assert flame.locator("svg > g[tabindex='0']").count() == 4
+    page.emulate_media(media="print")
+    assert flame.locator("svg").is_visible()

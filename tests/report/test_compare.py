@@ -290,3 +290,21 @@ def test_names_are_escaped_and_the_record_is_json(run) -> None:
 def test_an_empty_environment_is_no_error(run) -> None:
     made = compare_runs([run("a"), run("b").model_copy(update={"environment": Environment()})])
     assert {fact.name for fact in made.facts} >= {"cpu model", "torch"}
+
+
+def test_over_seeds_the_ratio_is_that_of_the_means_which_are_shown(factory) -> None:
+    pairs = [
+        (
+            factory.figure("fd", before, interval=(0.9 * before, 1.1 * before)),
+            factory.figure("fd", after, interval=(0.9 * after, 1.1 * after)),
+        )
+        for before, after in ((1.0, 2.0), (9.0, 9.0))
+    ]
+    change = change_between(pairs)
+    # Neither the mean of the ratios, 1.5, nor their geometric mean, 1.41.
+    assert change.value == pytest.approx(11 / 10)
+    assert change.interval[0] < change.value < change.interval[1]
+    louder = [
+        (factory.figure("psnr", a, "dB"), factory.figure("psnr", b, "dB")) for a, b in ((20, 22), (30, 31))
+    ]
+    assert change_between(louder).value == pytest.approx(1.5)

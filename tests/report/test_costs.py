@@ -63,7 +63,9 @@ def test_how_many_seeds_met_a_level_is_said(factory, trained) -> None:
         trained("baseline", 4000.0, seed=seed, met=met) for seed, met in enumerate((100, 300, "missed"))
     ]
     (row,) = rows_of(factory, results)
-    assert cost_grid((row,), Notes()).rows[0].items[-1] == Item("200 ± 141", "80.0 s", more=("2 of 3 seeds",))
+    assert cost_grid((row,), Notes()).rows[0].items[-1] == Item(
+        "200 ± 141", "80.0 s", more=("2 of 3 seeds",), value=200.0
+    )
 
 
 def test_a_level_of_other_lines_is_not_said_to_be_missed(factory, trained) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from benchbench.report.gallery import SIDE, compose_grid, load_thumbnail
+from benchbench.report.gallery import SIDE, compose_grid
+from benchbench.report.picture_files import PictureFiles
 from benchbench.report.views.pictures import Picture, PictureGrid, PictureRow
 
 
@@ -12,7 +13,7 @@ def saved(path, size, colour):
 
 
 def test_a_large_picture_becomes_small_and_keeps_its_shape(tmp_path):
-    found = load_thumbnail(saved(tmp_path / "a.png", (1024, 512), "red"))
+    found = PictureFiles().load(saved(tmp_path / "a.png", (1024, 512), "red"), side=SIDE)
     assert not isinstance(found, str)
     assert found.size == (SIDE, SIDE // 2)
 
@@ -21,13 +22,13 @@ def test_a_palette_picture_and_one_with_transparency_are_shown(tmp_path):
     for mode in ("P", "RGBA", "L", "I;16"):
         path = tmp_path / f"{mode[0]}.png"
         Image.new(mode, (8, 8)).save(path)
-        assert not isinstance(load_thumbnail(Picture("content", "", path)), str)
+        assert not isinstance(PictureFiles().load(Picture("content", "", path), side=SIDE), str)
 
 
 def test_a_broken_picture_is_a_reason(tmp_path):
     path = tmp_path / "broken.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n then nothing")
-    assert load_thumbnail(Picture("content", "", path)) == "broken.png: not a readable image"
+    assert PictureFiles().load(Picture("content", "", path), side=SIDE) == "broken.png: not a readable image"
 
 
 def test_the_grid_has_each_picture_in_its_place_and_small_ones_enlarged(tmp_path):

@@ -14,6 +14,7 @@ from benchbench.core.errors import StoreError, UnknownNameError
 from benchbench.core.store import RunStore
 from benchbench.core.suite import ArchitectureSpec
 from benchbench.report.history_blocks import steps_grid, summary_lines
+from benchbench.report.history_plots import tick_labels
 from benchbench.report.history_records import history_record
 from benchbench.report.history_view import read_history, view_history
 from benchbench.report.history_write import history_markdown, write_history
@@ -213,3 +214,17 @@ def test_what_one_run_lacks_is_not_said_to_be_in_every_run(make_run) -> None:
     page = history_markdown(history, ())
     assert "not all have it" in page
     assert "in every run, in every cell" not in page
+
+
+def test_ticks_of_runs_close_to_one_another_are_told_apart() -> None:
+    names = ("a", "b", "c")
+    days = [f"2025-01-0{day}T00:00:00+00:00" for day in (1, 2, 3)]
+    assert tick_labels(days, names=names) == ("2025-01-01", "2025-01-02", "2025-01-03")
+    minutes = [f"2025-01-01T03:0{minute}:00+00:00" for minute in (1, 2, 3)]
+    assert tick_labels(minutes, names=names) == ("01-01 03:01", "01-01 03:02", "01-01 03:03")
+    seconds = [f"2025-01-01T03:00:0{second}+00:00" for second in (1, 2, 3)]
+    assert tick_labels(seconds, names=names) == ("01-01 03:00:01", "01-01 03:00:02", "01-01 03:00:03")
+    over_a_year = ["2024-12-31T23:59:00", "2025-01-01T00:01:00", "2025-01-01T00:02:00"]
+    assert tick_labels(over_a_year, names=names) == tuple(text[:16].replace("T", " ") for text in over_a_year)
+    # At the same second nothing but the name is left.
+    assert tick_labels(["2025-01-01T03:00:01Z"] * 3, names=names) == names

@@ -29,6 +29,7 @@ def test_labels_do_not_cover_each_other():
         axes = figure.subplots()
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
+        figure.draw_without_rendering()
         place_labels(axes, points, ["baseline", "v1", "v2", "v3", "alone"], ())
         renderer = figure.canvas.get_renderer()
         boxes = [text.get_window_extent(renderer) for text in texts_of(axes)]

@@ -17,6 +17,7 @@ from benchbench.core.errors import (
 )
 from benchbench.core.host import KEEP_MEMORY
 from benchbench.core.measurement import Failure
+from benchbench.core.profile_reading import RecordedRoof
 from benchbench.core.suite import ArchitectureSpec, Suite
 from benchbench.core.suite_file import load_suite
 from benchbench.measures.counting import count
@@ -25,6 +26,7 @@ from benchbench.runner.jobs import Answer, Job, ProfileJob
 from benchbench.runner.lock import holder
 from benchbench.runner.profile import ProfileOptions, profile_cells, select_cells
 from benchbench.runner.profile_job import execute_profile
+from benchbench.runner.roof import roof_file
 from benchbench.runner.subjects import build_subject
 from benchbench.runner.worker import answer_job
 
@@ -118,12 +120,45 @@ def test_every_cell_has_its_process_trace_and_record(
             each.profile.trace,
             "flame.svg",
             "profile.json",
+            "roof.json",
         }
         expected = count(build_subject(each.cell).module)
         assert sum(row.macs for row in each.profile.layers) == expected.macs
     summary = (out / "profile.md").read_text()
     assert all(f"({each.cell.id}/flame.svg)" in summary for each in done)
     assert said[0] == f"[1/2] {cells[0].label}: profiling on cpu ..."
+
+
+def test_the_roof_that_was_known_stands_beside_each_profile(
+    isolated: Isolated, tmp_path: Path, load_module: Callable[[str], Any]
+) -> None:
+    isolated(here)
+    out, cache = tmp_path / "out", tmp_path / "cache"
+
+    def recorded(cache: Path | None) -> RecordedRoof:
+        options = ProfileOptions(out, device="cpu", steps=1, warmup=1, cache=cache)
+        (done,) = profile_cells([CELL], options, say=quiet)
+        return RecordedRoof.model_validate_json((done.folder / "roof.json").read_bytes())
+
+    first = recorded(cache)
+    assert (first.roof, first.why) == (None, first.found.why)
+    assert "no roof was measured yet" in str(first.why)
+    roof = load_module("profile_factory.py").make_roof(first.machine)
+    path = roof_file(cache, first.machine)
+    path.parent.mkdir(parents=True)
+    path.write_text(roof.model_dump_json())
+    second = recorded(cache)
+    assert (second.roof, second.why, second.machine) == (roof, None, first.machine)
+    assert recorded(None).why == "it was not looked for"
+
+
+def test_a_profile_that_fails_leaves_no_roof_of_an_earlier_one(isolated: Isolated, tmp_path: Path) -> None:
+    isolated(lambda _: Answer(failure=Failure(of="cell", kind="crashed", reason="ended by SIGSEGV")))
+    stale = tmp_path / CELL.id / "roof.json"
+    stale.parent.mkdir()
+    stale.write_text("{}")
+    profile_cells([CELL], ProfileOptions(tmp_path, device="cpu"), say=quiet)
+    assert not stale.exists()
 
 
 def test_no_latency_is_measured_meanwhile_and_the_profiler_is_quiet(

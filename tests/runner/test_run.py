@@ -242,20 +242,65 @@ def test_a_cell_whose_checkpoint_is_gone_is_trained_again(
     assert not has_failed(table)
 
 
-def test_a_damaged_cell_is_told_and_mended_by_deleting_it(tiny: Suite, tmp_path: Path, workshop: Any) -> None:
-    workshop.fails("v2", "crashed")
+@pytest.mark.parametrize(
+    ("pattern", "again"),
+    [
+        ("cells/v1-*.json", ["v1"]),
+        # What is left of a comparison is enough to make it anew.
+        ("comparisons/*.json", []),
+        ("comparisons/*/replicate-1.json", []),
+    ],
+)
+def test_a_half_written_file_is_told_kept_aside_and_measured_anew(
+    tiny: Suite, tmp_path: Path, workshop: Any, helpers: Any, pattern: str, again: list[str]
+) -> None:
+    whole = run(tiny, out=tmp_path)
+    (path,) = Path(whole.folder or "").glob(pattern)
+    half = path.read_bytes()[:200]
+    path.write_bytes(half)
+    workshop.started.clear()
+    said: list[str] = []
+    table = run(tiny, out=tmp_path, mode="resume", say=said.append)
+    aside = path.with_name(f"{path.name}.damaged")
+    assert (
+        f"warning: {path} is damaged: it is kept as {aside.name}, and what is missing is measured anew"
+        in said
+    )
+    assert aside.read_bytes() == half
+    assert workshop.started == again
+    assert helpers.content(table) == helpers.content(whole)
+    workshop.started.clear()
+    assert helpers.content(run(tiny, out=tmp_path, mode="resume")) == helpers.content(whole)
+    assert workshop.started == []
+
+
+def test_a_half_written_replicate_is_taken_again_where_its_comparison_is_not_made(
+    tiny: Suite, tmp_path: Path, workshop: Any, helpers: Any
+) -> None:
+    whole = run(tiny, out=tmp_path)
+    folder = Path(whole.folder or "")
+    (path,) = folder.glob("comparisons/*/replicate-1.json")
+    path.write_text("{")
+    (made,) = folder.glob("comparisons/*.json")
+    made.unlink()
+    workshop.started.clear()
+    table = run(tiny, out=tmp_path, mode="resume", only="*")
+    assert workshop.started == ["replicate 1"]
+    assert helpers.content(table) == helpers.content(whole)
+
+
+def test_a_cell_of_a_newer_benchbench_is_refused_and_left_alone(
+    tiny: Suite, tmp_path: Path, workshop: Any
+) -> None:
     folder = Path(run(tiny, out=tmp_path).folder or "")
     (path,) = folder.glob("cells/v1-*.json")
-    path.write_text(path.read_text()[:200])
-    with pytest.raises(StoreError, match="damaged result file") as caught:
-        run(tiny, out=tmp_path, mode="resume")
-    assert str(path) in str(caught.value)
-    assert "delete the file and run again with --resume" in str(caught.value)
-    path.unlink()
-    workshop.acts.clear()
+    newer = path.read_text().replace('"schema_version": 1', '"schema_version": 99')
+    path.write_text(newer)
     workshop.started.clear()
-    assert not has_failed(run(tiny, out=tmp_path, mode="resume"))
-    assert workshop.started == ["v1", "v2", "replicate 0", "replicate 1"]
+    with pytest.raises(StoreError, match="has schema version 99"):
+        run(tiny, out=tmp_path, mode="resume")
+    assert path.read_text() == newer
+    assert workshop.started == []
 
 
 def test_another_suite_does_not_go_on_with_a_run(

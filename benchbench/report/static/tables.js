@@ -4,7 +4,8 @@ function sortKey(row, column) {
   const cell = row.cells[column];
   // A row with a reason in place of its figures has fewer cells.
   if (!cell || cell.classList.contains("reason")) return null;
-  if (cell.classList.contains("n")) return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+  if (cell.dataset.v !== undefined) return Number(cell.dataset.v);
+  if (cell.classList.contains("n")) return null;
   return cell.textContent.trim().toLowerCase();
 }
 

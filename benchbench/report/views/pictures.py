@@ -14,6 +14,9 @@ from benchbench.report.views.lines import Line, reference_of
 GIVEN = ("content", "input", "reference", "target")
 _ONCE = ("interpolation", "mixing", "walk")
 
+# More than these cannot be looked through, and would leave each only a few pixels of the HTML file.
+MOST_PICTURES, MOST_GALLERIES = 2000, 24
+
 # What the pictures of an index have in common: `content` is restyled, `test` translated, of `tests` many
 # are in one picture; `samples` are of latents, `search` of latents found for one image.
 Subject = Literal["content", "test", "tests", "samples", "search", "several"]
@@ -48,39 +51,70 @@ class PictureGrid:
     Attributes:
         subject: what they are of; `several` where lines of different kinds have the same index.
         caption: of what was given to the networks; empty where nothing is said of it.
+        rows_left_out: how many further lines have pictures of this index, and are not shown.
     """
 
     index: int
     rows: tuple[PictureRow, ...]
     subject: Subject = "content"
     caption: str = ""
+    rows_left_out: int = 0
 
 
-def picture_grids(tables: Sequence[ResultTable], lines: Sequence[Line]) -> tuple[PictureGrid, ...]:
-    """A grid per index of pictures; of a line with several seeds the first that has pictures is shown."""
-    with_images = [
-        (line, next(result.images for result in line.results if result.images))
-        for line in lines
-        if any(result.images for result in line.results)
-    ]
-    of_lines = [images for _, images in with_images]
-    indices = sorted({image.index for images in of_lines for image in images if image.role != "style"})
-    return tuple(
-        PictureGrid(
-            index,
-            tuple(
-                PictureRow(
-                    line.label,
-                    tuple(_pictures(images, index, folder=tables[line.run].folder)),
-                    baseline=_baseline(line, lines),
-                )
-                for line, images in with_images
-            ),
-            _subject(of_lines, index),
-            _caption(of_lines, index),
-        )
-        for index in indices
-    )
+@dataclass(frozen=True, slots=True)
+class _LinePictures:
+    """The pictures of a line's first seed that has any, by index; a style is that of every index."""
+
+    line: Line
+    by_index: dict[int, list[ImageRecord]]
+    styles: list[ImageRecord]
+
+
+def picture_grids(
+    tables: Sequence[ResultTable], lines: Sequence[Line], *, most: int = MOST_PICTURES
+) -> tuple[PictureGrid, ...]:
+    """A grid per index of pictures; of a line with several seeds the first that has pictures is shown.
+
+    Grids follow one another while they are whole within `most` pictures, up to `MOST_GALLERIES`; of the
+    first, the lines that fit.
+    """
+    of_lines = _of_lines(lines)
+    grids: list[PictureGrid] = []
+    left = most
+    for index in picture_indices(lines)[:MOST_GALLERIES]:
+        rows: list[PictureRow] = []
+        for each in of_lines:
+            pictures = tuple(_pictures(each, index, folder=tables[each.line.run].folder))
+            if len(pictures) > left:
+                break
+            left -= len(pictures)
+            rows.append(PictureRow(each.line.label, pictures, baseline=_baseline(each.line, lines)))
+        if len(rows) < len(of_lines) and grids:
+            break
+        subject = _subject(of_lines, index)
+        caption = _caption(of_lines, index) if subject != "several" else ""
+        grids.append(PictureGrid(index, tuple(rows), subject, caption, len(of_lines) - len(rows)))
+        if len(rows) < len(of_lines):
+            break
+    return tuple(grids)
+
+
+def picture_indices(lines: Sequence[Line]) -> tuple[int, ...]:
+    """Every index of which a line has pictures, ascending."""
+    return tuple(sorted({index for each in _of_lines(lines) for index in each.by_index}))
+
+
+def _of_lines(lines: Sequence[Line]) -> list[_LinePictures]:
+    found = []
+    for line in lines:
+        images = next((result.images for result in line.results if result.images), ())
+        by_index: dict[int, list[ImageRecord]] = {}
+        for image in images:
+            if image.role != "style":
+                by_index.setdefault(image.index, []).append(image)
+        if images:
+            found.append(_LinePictures(line, by_index, [image for image in images if image.role == "style"]))
+    return found
 
 
 def _baseline(line: Line, lines: Sequence[Line]) -> str | None:
@@ -88,18 +122,18 @@ def _baseline(line: Line, lines: Sequence[Line]) -> str | None:
     return None if reference is None else reference.label
 
 
-def _subject(of_lines: Sequence[Sequence[ImageRecord]], index: int) -> Subject:
-    found = [_subject_of(images, index) for images in of_lines]
+def _subject(of_lines: Sequence[_LinePictures], index: int) -> Subject:
+    found = [_subject_of(each, index) for each in of_lines]
     subjects = list(dict.fromkeys(each for each in found if each is not None))
     return subjects[0] if len(subjects) == 1 else "several"
 
 
-def _subject_of(images: Sequence[ImageRecord], index: int) -> Subject | None:
-    here = [image for image in images if image.index == index and image.role != "style"]
+def _subject_of(of_line: _LinePictures, index: int) -> Subject | None:
+    here = of_line.by_index.get(index, [])
     roles = {image.role for image in here}
     if not roles:
         return None
-    if "content" in roles or any(image.role == "style" for image in images):
+    if "content" in roles or of_line.styles:
         return "content"
     if "input" in roles or "target" in roles:
         return "test"
@@ -111,37 +145,31 @@ def _subject_of(images: Sequence[ImageRecord], index: int) -> Subject | None:
     return "tests" if any(image.caption.startswith("input, ") for image in here) else "samples"
 
 
-def _caption(of_lines: Sequence[Sequence[ImageRecord]], index: int) -> str:
-    if _subject(of_lines, index) == "several":
-        return ""
+def _caption(of_lines: Sequence[_LinePictures], index: int) -> str:
     given = ("content", "input", "reference")
     captions = [
         image.caption
-        for images in of_lines
-        for image in images
-        if image.index == index and (image.role in given or image.caption.startswith("input, "))
+        for each in of_lines
+        for image in each.by_index.get(index, [])
+        if image.role in given or image.caption.startswith("input, ")
     ]
     return next((caption for caption in captions if caption), "")
 
 
-def _pictures(images: Sequence[ImageRecord], index: int, *, folder: str | None) -> Iterable[Picture]:
+def _pictures(of_line: _LinePictures, index: int, *, folder: str | None) -> Iterable[Picture]:
+    images, styles = of_line.by_index.get(index, []), of_line.styles
     for role in GIVEN:
-        yield from (
-            _picture(role, image, folder) for image in images if image.role == role and image.index == index
-        )
-    styles = [image for image in images if image.role == "style"]
+        yield from (_picture(role, image, folder) for image in images if image.role == role)
     if styles:
         yield _picture("style", next((image for image in styles if image.index == index), styles[0]), folder)
-    outputs = [image for image in images if image.role in ("output", "grid") and image.index == index]
+    outputs = [image for image in images if image.role in ("output", "grid")]
     outputs = sorted(outputs, key=lambda image: (image.step is not None, image.step or 0))
     if outputs:
         if len(outputs) > 1:
             yield _picture(_heading("early", outputs[0]), outputs[0], folder)
         yield _picture(_heading("final", outputs[-1]), outputs[-1], folder)
     for role in _ONCE:
-        yield from (
-            _picture(role, image, folder) for image in images if image.role == role and image.index == index
-        )
+        yield from (_picture(role, image, folder) for image in images if image.role == role)
 
 
 def _heading(word: str, image: ImageRecord) -> str:

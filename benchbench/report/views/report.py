@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchbench.core.measurement import ResultTable
+from benchbench.core.profile_reading import ProfilesRead
 from benchbench.core.suite import Suite
 from benchbench.report.views.costs import CostRow, cost_rows
 from benchbench.report.views.lines import Line, group_lines
 from benchbench.report.views.paper import PaperRow, paper_rows
-from benchbench.report.views.pictures import PictureGrid, picture_grids
+from benchbench.report.views.pictures import PictureGrid, picture_grids, picture_indices
+from benchbench.report.views.profiles import ProfilesView, view_profiles
 from benchbench.report.views.provenance import (
     ControlRow,
     FailureRow,
@@ -43,16 +45,18 @@ class ReportView:
     costs: tuple[CostRow, ...]
     curves: tuple[CurvePanel, ...]
     pictures: tuple[PictureGrid, ...]
+    picture_indices: tuple[int, ...]
     stages: tuple[StageCost, ...]
     replaced: tuple[Replaced, ...]
     failures: tuple[FailureRow, ...]
     protocols: tuple[ProtocolRow, ...]
     controls: tuple[ControlRow, ...]
     runs: tuple[RunView, ...]
+    profiles: ProfilesView | None = None
 
 
-def view_report(tables: Sequence[ResultTable]) -> ReportView:
-    """The rows of a report on one or several runs.
+def view_report(tables: Sequence[ResultTable], profiles: ProfilesRead | None = None) -> ReportView:
+    """The rows of a report on one or several runs, and of what was profiled of their networks.
 
     Raises:
         StoreError: no table was given.
@@ -71,10 +75,12 @@ def view_report(tables: Sequence[ResultTable]) -> ReportView:
         costs=cost_rows(tables, lines),
         curves=curve_panels(lines),
         pictures=picture_grids(tables, lines),
+        picture_indices=picture_indices(lines),
         stages=stage_costs(lines),
         replaced=replaced_layers(lines),
         failures=failure_rows(lines),
         protocols=protocol_rows(lines),
         controls=control_rows(lines),
         runs=tuple(run_view(table) for table in tables),
+        profiles=view_profiles(lines, profiles),
     )

@@ -12,6 +12,9 @@ from benchbench.report.views.quality_keys import QualityKey
 from benchbench.report.views.summary import SummaryRow, TimeKey
 from benchbench.report.views.vocabulary import is_quality
 
+# More names than these hide one another and the points that they name.
+MOST_NAMED = 30
+
 
 @dataclass(frozen=True, slots=True)
 class TradePoint:
@@ -82,6 +85,20 @@ def tradeoffs(
     else:
         pairs = [(costs[1], QualityKey(*costs[0]))] if len(costs) == 3 else []
     return tuple(each for x, y in pairs for each in _tradeoffs(lines, x, y))
+
+
+def named_points(tradeoff: Tradeoff) -> tuple[TradePoint, ...]:
+    """The points whose names are drawn: all, or of more than `MOST_NAMED` the baseline and the front.
+
+    Of a longer front every second, third, ... point from both ends of it.
+    """
+    points = tradeoff.points
+    if len(points) <= MOST_NAMED:
+        return points
+    front = sorted((point for point in points if point.on_front), key=lambda point: point.x)
+    step = -(-len(front) // MOST_NAMED)
+    chosen = {id(point) for point in (*front[::step], *front[-1:])}
+    return tuple(point for point in points if point.is_baseline or id(point) in chosen)
 
 
 def gain_rows(rows: Sequence[SummaryRow]) -> tuple[GainRow, ...]:
