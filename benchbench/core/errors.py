@@ -137,6 +137,10 @@ class StoreError(BenchbenchError):
     """Results that cannot be written or read."""
 
 
+class GateError(BenchbenchError):
+    """Two sides that a gate cannot compare: another suite, a baseline without samples, no such revision."""
+
+
 class LockedError(BenchbenchError):
     """Another process is measuring latency on this machine."""
 

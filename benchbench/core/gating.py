@@ -62,8 +62,8 @@ class SetsEstimate(Frozen):
             exactly: small where head is slower by more.
         controls: per set, the ratio of two processes of the same code, base's and head's, with intervals
             over rounds.
-        is_quiet: whether every control says that two processes of the same code agree well enough for
-            the tolerance.
+        is_quiet: whether there is a set whose controls both say that two processes of the same code
+            agree well enough for the tolerance; where there is, the other figures are of such sets alone.
         confirmed: how many sets say by themselves that head is slower by more than the tolerance.
     """
 
@@ -87,6 +87,7 @@ class Verdict(Frozen):
         change: head / base, where both are positive figures.
         interval: of `change`.
         tolerance: as a share; None of an exact rule.
+        is_warning: a `note` that would have failed, had its rule not said `on: warn`.
         rerun: the command that says so again.
     """
 
@@ -101,6 +102,7 @@ class Verdict(Frozen):
     change: float | None = None
     interval: Interval | None = None
     tolerance: float | None = None
+    is_warning: bool = False
     rerun: str = ""
 
 
