@@ -431,3 +431,13 @@ measure: [parameters]
     done = subprocess.run([*words, "--resume"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "[1/2] baseline: finished before" in done.stderr
+
+
+def test_doctor_noise_adds_a_tolerance(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Finding("tolerance", "ok", "3 % would not have been ambiguous", "write it")
+    monkeypatch.setattr("benchbench.runner.doctor.examine", lambda: ())
+    monkeypatch.setattr("benchbench.runner.noise_tolerance.check_tolerance", lambda _: found)
+    assert main(["doctor", "--noise"]) == 0
+    assert "3 % would not have been ambiguous" in capsys.readouterr().out

@@ -13,7 +13,9 @@ import yaml
 
 from benchbench.cli.parser import parse_arguments
 from benchbench.core.expand import expand
+from benchbench.core.gate_rules import GateRules
 from benchbench.core.model import parse_options
+from benchbench.core.plain_yaml import read_plain
 from benchbench.core.registry import ARCHITECTURES, MEASURES, RECIPES, REPLACEMENTS, SOURCES
 from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec, MeasureSpec, Variant
 from benchbench.core.suite_file import load_suite, load_suites
@@ -75,7 +77,9 @@ def test_something_is_run() -> None:
 @pytest.mark.parametrize("fence", YAML, ids=str)
 def test_yaml_is_valid_and_whole_suites_load(fence: Fence, tmp_path: Path) -> None:
     declared = yaml.safe_load(fence.text)
-    if "include" in declared:
+    if "gate" in declared and "name" not in declared:
+        GateRules.model_validate(read_plain(fence.text)["gate"])
+    elif "include" in declared:
         Collection.model_validate(declared)
     elif "name" in declared:
         path = tmp_path / "suite.yaml"

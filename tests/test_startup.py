@@ -57,6 +57,9 @@ def test_report_never_imports_torch(tmp_path: Path) -> None:
         ["table", "nothing"],
         ["compare", "nothing", "nothing"],
         ["history", "nothing"],
+        ["gate", "nothing", "nothing"],
+        ["gate", "nothing", "--baseline", "nothing"],
+        ["gate", "--replay", "nothing"],
         ["report", "nothing", "--summary", "-"],
     ],
 )

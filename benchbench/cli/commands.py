@@ -128,6 +128,12 @@ def doctor(args: Namespace) -> int:
 
     say("looking this machine over; its noise is measured for five seconds ...")
     findings = examine()
+    if args.noise:
+        from functools import partial
+
+        from benchbench.runner.noise_tolerance import check_tolerance, take_null_sets
+
+        findings += (check_tolerance(partial(take_null_sets, say=say)),)
     if args.json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BenchbenchError as error:
         print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+        return _error_code(given, error.exit_code)
     except KeyboardInterrupt:
         print(f"\n{interruption_message(given)}", file=sys.stderr)
         return INTERRUPTED
@@ -41,8 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("BENCHBENCH_TRACEBACK"):
             raise
         print(f"error: {_unexpected(error)}", file=sys.stderr)
-        return NO
+        return _error_code(given, NO)
     return code
+
+
+def _error_code(given: Sequence[str], code: int) -> int:
+    # Of a gate 1 is a verdict; one that could not judge must not look red.
+    return WRONG if given[:1] == ["gate"] else code
 
 
 def interruption_message(given: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from benchbench import __version__
-from benchbench.cli import commands, profiling, quality, roofline, running, several
+from benchbench.cli import commands, gate, profiling, quality, roofline, running, several
 from benchbench.core.errors import OptionError, nearest, unknown_name
 
 KINDS = ", ".join(commands.KINDS)
@@ -145,6 +145,11 @@ def _depth(text: str) -> int:
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--noise",
+        action="store_true",
+        help="suggest a tolerance for gates from equal processes that take turns; a minute or two more",
+    )
     _add_json(parser)
 
 
@@ -174,6 +179,11 @@ _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
         "Set runs of one suite side by side, and refuse with the reason what is not comparable",
         several.add_compare,
         several.compare,
+    ),
+    "gate": (
+        "Judge a change: two results, a suite by its baseline, or the working tree by a git revision",
+        gate.add_gate,
+        gate.gate,
     ),
     "history": (
         "Draw every run of one suite over time, with its step changes marked",

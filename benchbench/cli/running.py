@@ -73,14 +73,18 @@ def _run_one(args: Namespace, file: Path, suite: Suite, *, only: str | None) -> 
             say=say,
         )
     except BenchbenchError as error:
-        if error.variant is None:
-            raise
-        # What shows only when a network is built still stands somewhere in the file.
-        from benchbench.core.suite_file import read_document
+        raise at_its_line(error, file, suite) from error.__cause__
 
-        declared = suite.variants[error.variant].model_fields_set
-        place = ("variants", error.variant) if declared else ("architecture",)
-        raise error.at(read_document(file).sources.at(place)) from error.__cause__
+
+def at_its_line(error: BenchbenchError, file: Path, suite: Suite) -> BenchbenchError:
+    """The error with its line: what shows only when a network is built still stands somewhere in the file."""
+    if error.variant is None or error.variant not in suite.variants:
+        return error
+    from benchbench.core.suite_file import read_document
+
+    declared = suite.variants[error.variant].model_fields_set
+    place = ("variants", error.variant) if declared else ("architecture",)
+    return error.at(read_document(file).sources.at(place))
 
 
 def _only(suite: Suite, only: str | None) -> str | None:

@@ -21,6 +21,7 @@ from benchbench.core.measurement import (
     LayerCount,
     LayerReplacement,
     Measurement,
+    OutputRecord,
 )
 from benchbench.core.model import Frozen, Options
 from benchbench.core.suite import Paper
@@ -142,6 +143,7 @@ class Measured:
     failures: tuple[Failure, ...] = ()
     layers: tuple[LayerCount, ...] = ()
     images: tuple[ImageRecord, ...] = ()
+    output: OutputRecord | None = None
 
 
 class Replicate(Frozen):

@@ -141,6 +141,10 @@ class DamagedResultError(StoreError):
     """A result file that is not whole: half written, or changed since."""
 
 
+class GateError(BenchbenchError):
+    """Two sides that a gate cannot compare: another suite, a baseline without samples, no such revision."""
+
+
 class LockedError(BenchbenchError):
     """Another process is measuring latency on this machine."""
 

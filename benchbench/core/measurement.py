@@ -162,6 +162,23 @@ class ImageRecord(Frozen):
     caption: str = ""
 
 
+class OutputRecord(Frozen):
+    """What a network with seeded weights makes of seeded inputs, so that a change of it is seen.
+
+    Attributes:
+        shape: of the output; of the first tensor where it makes several.
+        digest: SHA-256 of every output's shape, type and bytes, 16 digits: equal on one kind of machine,
+            with one build of torch, at one thread count (`made_with`), and nowhere else promised.
+        probe: up to 64 of its values, evenly spaced: what can be compared elsewhere.
+        made_with: torch, CPU, threads, device.
+    """
+
+    shape: tuple[int, ...]
+    digest: str
+    probe: tuple[float, ...] = ()
+    made_with: dict[str, JsonValue] = {}
+
+
 class Phase(Frozen):
     """Where the wall time went; `inside` is time within a model, data loading or a library call."""
 
@@ -182,6 +199,7 @@ class CellResult(Frozen):
     images: tuple[ImageRecord, ...] = ()
     phases: tuple[Phase, ...] = ()
     checkpoint: str | None = None
+    output: OutputRecord | None = None
 
     @property
     def failure(self) -> Failure | None:
@@ -203,7 +221,13 @@ class CellResult(Frozen):
         """Both results of one cell as one; a comparison adds to what the cell left."""
         parts = ("measurements", "failures", "replacements", "layers", "curves", "images", "phases")
         joined = {part: (*getattr(self, part), *getattr(other, part)) for part in parts}
-        return self.model_copy(update={**joined, "checkpoint": self.checkpoint or other.checkpoint})
+        return self.model_copy(
+            update={
+                **joined,
+                "checkpoint": self.checkpoint or other.checkpoint,
+                "output": self.output or other.output,
+            }
+        )
 
 
 class RunRecord(Frozen):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchbench.core.measurement import Interval
+from benchbench.core.measurement import Interval, Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,12 @@ def ratio_of_means(
     low, high = np.quantile(a[index].mean(axis=1) / below, [tail, 1 - tail])
     value = float(a.mean() / b.mean())
     return MeanRatio(value, Interval(low=min(float(low), value), high=max(float(high), value), level=level))
+
+
+def is_mean_of_samples(figure: Measurement) -> bool:
+    """Whether the figure is the mean of its samples, one per image, so that two of them pair up."""
+    # A score of a whole set of images (FID) has none to pair; a ratio of decibels says nothing.
+    if figure.protocol.settings.get("aggregate") != "mean" or figure.unit != "1":
+        return False
+    samples = [value for chunk in figure.samples for value in chunk]
+    return bool(samples) and math.isclose(fmean(samples), figure.value, rel_tol=1e-6, abs_tol=1e-12)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from benchbench.core import registry
 from benchbench.core.errors import SuiteError, unknown_name
+from benchbench.core.gate_rules import KNOWN_NAMES, check_rules
 from benchbench.core.model import JsonValue, canonical_json, dump_declared
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import (
@@ -67,6 +68,7 @@ def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
     for name, variant in suite.variants.items():
         _check_own_training(suite, variant, where, ("variants", name))
     _check_measures(suite, where)
+    _check_gate(suite, where)
 
 
 def check_architecture(spec: ArchitectureSpec, sources: SourceMap, place: Place) -> None:
@@ -211,3 +213,14 @@ def _check_measures(suite: Suite, sources: SourceMap) -> None:
                 fix=f"remove one; the first is measure[{same}]",
                 where=sources.at(place),
             )
+
+
+def _check_gate(suite: Suite, sources: SourceMap) -> None:
+    if suite.gate is None:
+        return
+    measures = [registry.MEASURES.load(name) for name in registry.MEASURES]
+    known = {*KNOWN_NAMES, *_OF_TRAINING, *(name for measure in measures for name in measure.names)}
+    if not all(measure.names for measure in measures):
+        # Somebody's measure does not tell its names: any that is declared may be one of them.
+        known |= {*suite.gate.measures, *(name for each in suite.gate.cells.values() for name in each)}
+    check_rules(suite.gate, known, sources, ("gate",))

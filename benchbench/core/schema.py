@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from benchbench.core import registry
 from benchbench.core.expectation import PRINTED
+from benchbench.core.gate_rules import PERCENT_PATTERN
 from benchbench.core.input_spec import TensorInput
 from benchbench.core.model import Options
 from benchbench.core.suite import IMPORT_FORM, Collection, Suite
@@ -65,6 +66,7 @@ def suite_schema() -> Schema:
     assert isinstance(said, dict)
     said["value"] = figure
     definitions["Expectation"] = _or(definitions["Expectation"], figure)
+    definitions["GateRule"] = _gate_rule(definitions["GateRule"])
     _allow_one_replacement(definitions["Variant"])
     definitions["Variant"] = _or(definitions["Variant"], {"type": "null"})
     properties: dict[str, Schema] = schema["properties"]
@@ -163,6 +165,19 @@ def _allow_one_replacement(variant: Schema) -> None:
     several = properties["replace"]
     assert isinstance(several, dict)
     properties["replace"] = _or(several, {"$ref": "#/$defs/ReplaceSpec"})
+
+
+def _gate_rule(rule: Schema) -> Schema:
+    tolerance: Schema = {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            {"type": "string", "pattern": PERCENT_PATTERN},
+        ]
+    }
+    properties = rule["properties"]
+    assert isinstance(properties, dict)
+    properties["tolerance"] = tolerance
+    return {"anyOf": [_one_of_names(("exact", "ignore")), tolerance, rule]}
 
 
 def _matrix(declared: Schema) -> Schema:

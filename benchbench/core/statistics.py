@@ -168,6 +168,38 @@ def student_quantile(probability: float, freedom: int) -> float:
     return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
+@dataclass(frozen=True, slots=True)
+class MedianEstimate:
+    """A median, its standard error, and the degrees of freedom that the error has."""
+
+    value: float
+    error: float
+    freedom: int
+
+    def half_width(self, *, level: float = 0.95) -> float:
+        """Half of Student's interval."""
+        return student_quantile((1 + level) / 2, self.freedom) * self.error
+
+
+def estimate_median(values: ArrayLike, *, seed: int = 0, resamples: int = 400) -> MedianEstimate:
+    """The median of successive rounds, of which neighbours are not independent.
+
+    The error is that of a bootstrap over blocks of rounds; no less than what the order statistics around the
+    median say.
+
+    Raises:
+        ValueError: there are fewer than two values.
+    """
+    samples = np.asarray(values, dtype=np.float64)
+    if samples.size < 2:
+        raise ValueError(f"{samples.size} rounds: a median's error needs two")
+    medians, blocks = _resampled_medians(samples, resamples, np.random.default_rng(seed))
+    error = float(np.std(medians)) * math.sqrt(blocks / (blocks - 1))
+    low, high = _median_bounds(samples, 0.025)
+    least = (high - low) / 2 / student_quantile(0.975, blocks - 1)
+    return MedianEstimate(float(np.median(samples)), max(error, least), blocks - 1)
+
+
 def _log_ratio(top: ArrayLike, bottom: ArrayLike) -> NDArray[np.float64]:
     a, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or a.size < 2:
@@ -187,13 +219,19 @@ def _median_bounds(values: NDArray[np.float64], tail: float) -> tuple[float, flo
 def _block_medians(
     values: NDArray[np.float64], resamples: int, rng: np.random.Generator, *, tail: float
 ) -> NDArray[np.float64]:
+    medians, blocks = _resampled_medians(values, resamples, rng)
+    widening = student_quantile(1 - tail, blocks - 1) / NormalDist().inv_cdf(1 - tail)
+    center = np.median(values)
+    return np.asarray(center + (medians - center) * widening * math.sqrt(blocks / (blocks - 1)))
+
+
+def _resampled_medians(
+    values: NDArray[np.float64], resamples: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], int]:
     size = values.size
     block = max(1, round(size ** (1 / 3)))
     blocks = -(-size // block)
     starts = rng.integers(0, size, size=(resamples, blocks))
     # Circular blocks give every round the same weight.
     index = (starts[:, :, None] + np.arange(block)) % size
-    medians = np.median(values[index.reshape(resamples, -1)[:, :size]], axis=1)
-    widening = student_quantile(1 - tail, blocks - 1) / NormalDist().inv_cdf(1 - tail)
-    center = np.median(values)
-    return np.asarray(center + (medians - center) * widening * math.sqrt(blocks / (blocks - 1)))
+    return np.median(values[index.reshape(resamples, -1)[:, :size]], axis=1), blocks

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from benchbench.core.expectation import Expectation
+from benchbench.core.gate_rules import GateRules
 from benchbench.core.input_spec import DeclaredInput, is_shapes
 from benchbench.core.model import Frozen, JsonValue, OneOrMore
 
@@ -264,6 +265,7 @@ class Suite(Frozen):
     timeout_s: Annotated[float | None, Strict(), Field(gt=0)] = None
     expect: dict[str, dict[str, Expectation]] = {}
     profiles: dict[Profile, dict[str, JsonValue]] = {}
+    gate: GateRules | None = None
 
     @property
     def baseline_variant(self) -> str:

@@ -95,18 +95,23 @@ def _suite(document: Document, *, overrides: Sequence[str], profile: str | None)
     return suite
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, *, what: str = "a suite", start: str = "suites/quickstart.yaml") -> Document:
     """A YAML file's mapping as plain values, with the line of each.
+
+    Args:
+        path: the file.
+        what: it holds, for messages.
+        start: what an empty or other file is told to start from.
 
     Raises:
         SuiteError: the file is missing, not text, not YAML, not a mapping, or has a key twice.
     """
-    text = _read_text(path)
+    text = _read_text(path, what)
     where = Location(str(path))
     try:
         node = yaml.compose(text, Loader=PlainLoader)
         if node is None:
-            raise SuiteError("the file is empty", expected="a suite", fix=_HOW_TO_START, where=where)
+            raise SuiteError("the file is empty", expected=what, fix=f"start from {start}", where=where)
         sources = map_lines(node, str(path))
         raw: JsonValue = read_plain(text)
     except yaml.MarkedYAMLError as error:
@@ -123,26 +128,23 @@ def read_document(path: Path) -> Document:
     if not isinstance(raw, dict):
         kind = "a list" if isinstance(raw, list) else "one value"
         raise SuiteError(
-            f"the file holds {kind}", expected="a mapping", fix=_HOW_TO_START, where=sources.at(())
+            f"the file holds {kind}", expected="a mapping", fix=f"start from {start}", where=sources.at(())
         )
     _check_finite(raw, sources)
     return Document(raw, sources)
 
 
-_HOW_TO_START = "start from suites/quickstart.yaml"
-
-
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, what: str) -> str:
     where = Location(str(path))
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise SuiteError(
-            "there is no such file", expected="a suite in YAML", fix=_what_is_near(path), where=where
+            "there is no such file", expected=f"{what} in YAML", fix=_what_is_near(path), where=where
         ) from None
     except IsADirectoryError:
         raise SuiteError(
-            "this is a folder", expected="a suite in YAML", fix=_what_is_near(path / "_"), where=where
+            "this is a folder", expected=f"{what} in YAML", fix=_what_is_near(path / "_"), where=where
         ) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1

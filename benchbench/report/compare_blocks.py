@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from benchbench.core.changes import Change
 from benchbench.core.units import format_quantity, significant
 from benchbench.report.compare_model import ComparedRow, Comparison, Side
-from benchbench.report.compare_statistics import Change
 from benchbench.report.document import (
     Block,
     Column,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from benchbench.core.changes import Change, change_between
+from benchbench.core.declared import declared_otherwise
 from benchbench.core.measurement import CellResult, Measurement, ResultTable
 from benchbench.report.compare_model import ComparedRow, Refusal, Side
 from benchbench.report.compare_rules import (
     OF_THE_RUN,
     SPEEDUPS,
-    declared_otherwise,
     is_another_network,
     why_not,
 )
-from benchbench.report.compare_statistics import Change, change_between
 from benchbench.report.views.lines import Line
 from benchbench.report.views.quality_keys import QualityKey, quality_keys
 from benchbench.report.views.vocabulary import is_quality
@@ -39,7 +39,7 @@ class CellsCompared:
             if is_another_network(first.results[0], line.results[0]):
                 usable[run] = False
                 self._refuse(run, "every measure", cell, "another network under the same name")
-            elif told := declared_otherwise(first.results[0], line.results[0]):
+            elif told := declared_otherwise(first.results[0].cell, line.results[0].cell):
                 self.cautions.append(f"{cell} is declared otherwise in {self._runs[run]}: {'; '.join(told)}")
         present = [line for line, is_usable in zip(lines, usable, strict=True) if line and is_usable]
         for key in self._keys(present):

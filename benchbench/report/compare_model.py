@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchbench.core.changes import Change
 from benchbench.core.measurement import Direction
 from benchbench.report.compare_facts import FactRow
-from benchbench.report.compare_statistics import Change
 from benchbench.report.views.lines import Estimate
 
 

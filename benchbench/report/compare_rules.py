@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-
 from benchbench.core.comparable import differing_settings
+from benchbench.core.declared import shown
 from benchbench.core.environment import Environment
 from benchbench.core.measurement import CellResult, Measurement
-from benchbench.core.model import JsonValue, canonical_json, dump_declared
 
 SPEEDUPS = frozenset({"speedup", "device_speedup"})
 # Of the machine and of the run; they are shown beside the environment, not as what a cell has.
@@ -16,7 +13,6 @@ OF_THE_RUN = frozenset({"aa_control", "device_aa_control", "roof_compute", "roof
 _RATES = frozenset({"s", "B/s", "MAC/s", "J", "W", "image/s"})
 # What a speed-up may differ in: it is measured on one machine, and compares across machines.
 _OF_THE_PLACE = frozenset({"device", "threads", "warmup_s"})
-_LONGEST = 60
 
 
 def why_not(first: Measurement, other: Measurement, *, machines: tuple[Environment, Environment]) -> str:
@@ -35,13 +31,13 @@ def why_not(first: Measurement, other: Measurement, *, machines: tuple[Environme
     if first.unit != other.unit:
         return f"in {first.unit} and in {other.unit}"
     if ours.name != theirs.name:
-        return f"another protocol: {_shown(ours.name)} and {_shown(theirs.name)}"
+        return f"another protocol: {shown(ours.name)} and {shown(theirs.name)}"
     if differing:
-        told = "; ".join(f"{key} {_shown(a)} and {_shown(b)}" for key, (a, b) in differing.items())
+        told = "; ".join(f"{key} {shown(a)} and {shown(b)}" for key, (a, b) in differing.items())
         return f"another protocol: {told}"
     if first.unit in _RATES or first.name == "knee_batch":
         if first.setting != other.setting:
-            return f"timed otherwise: {_shown(first.setting)} and {_shown(other.setting)}"
+            return f"timed otherwise: {shown(first.setting)} and {shown(other.setting)}"
         return _another_machine(first, machines)
     return ""
 
@@ -62,38 +58,10 @@ def _another_machine(first: Measurement, machines: tuple[Environment, Environmen
         kind = "CPU"
     if not all(names):
         return f"the {kind} of a run is unknown"
-    return "" if names[0] == names[1] else f"another {kind}: {_shown(names[0])} and {_shown(names[1])}"
-
-
-def declared_otherwise(first: CellResult, other: CellResult) -> tuple[str, ...]:
-    """What two cells of one name declare differently: `train.steps 100 and 2000`."""
-    ours, theirs = (dump_declared(each.cell) for each in (first, other))
-    parts = ("architecture", "discriminator", "replace", "data", "train")
-    return tuple(
-        f"{place} {_shown(a)} and {_shown(b)}"
-        for part in parts
-        for place, a, b in _differences(part, ours.get(part), theirs.get(part))
-    )
+    return "" if names[0] == names[1] else f"another {kind}: {shown(names[0])} and {shown(names[1])}"
 
 
 def is_another_network(first: CellResult, other: CellResult) -> bool:
     """Whether two cells of one name build networks of different families."""
     ours, theirs = (each.cell.architecture for each in (first, other))
     return (ours.name, ours.import_path) != (theirs.name, theirs.import_path)
-
-
-def _differences(place: str, a: JsonValue, b: JsonValue) -> Sequence[tuple[str, JsonValue, JsonValue]]:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return [
-            found
-            for key in sorted({*a, *b})
-            for found in _differences(f"{place}.{key}", a.get(key), b.get(key))
-        ]
-    return [] if canonical_json(a) == canonical_json(b) else [(place, a, b)]
-
-
-def _shown(value: JsonValue) -> str:
-    if value is None:
-        return "none"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from benchbench.core.markdown_text import escape
 from benchbench.report.export_model import ExportTable
 from benchbench.report.export_text import PrintedCell, print_columns, print_rows
-from benchbench.report.markdown import escape
 
 
 def export_markdown(table: ExportTable) -> str:

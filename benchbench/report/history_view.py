@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchbench.core.changes import COUNTED
+from benchbench.core.declared import declared_otherwise
 from benchbench.core.environment import Environment
 from benchbench.core.errors import StoreError, unknown_name
 from benchbench.core.measurement import Direction, ResultTable
 from benchbench.core.reading import read_runs
-from benchbench.report.compare_rules import OF_THE_RUN, declared_otherwise, is_another_network
-from benchbench.report.compare_statistics import COUNTED
+from benchbench.report.compare_rules import OF_THE_RUN, is_another_network
 from benchbench.report.compare_view import run_names
 from benchbench.report.history_model import History, Marked, MeasureHistory, Point, RunPoint, Series
 from benchbench.report.history_steps import find_changes, find_steps
@@ -202,5 +203,5 @@ def _declared(before: Sequence[Line], now: Sequence[Line]) -> tuple[str, ...]:
         if is_another_network(was, has):
             changed.append(f"{line.label}: another network under the same name")
         else:
-            changed += [f"{line.label}: {told}" for told in declared_otherwise(was, has)]
+            changed += [f"{line.label}: {told}" for told in declared_otherwise(was.cell, has.cell)]
     return tuple(changed)

@@ -13,12 +13,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from benchbench.core.errors import StoreError
+from benchbench.core.markdown_text import escape
 from benchbench.core.store import write_atomically
 from benchbench.report.csv_text import write_rows
 from benchbench.report.history_blocks import RULE, measure_grid, measure_title, runs_grid, steps_grid
 from benchbench.report.history_model import History, MeasureHistory, Series
 from benchbench.report.history_plots import draw_history
-from benchbench.report.markdown import escape, write_grid
+from benchbench.report.markdown import write_grid
 from benchbench.report.style import plot_style
 from benchbench.report.svg import draw_svg
 from benchbench.report.text import choose_scale, file_stem, heading

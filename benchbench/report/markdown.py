@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from benchbench.core.markdown_text import escape
 from benchbench.report.document import (
     Answer,
     Block,
@@ -21,9 +22,6 @@ from benchbench.report.document import (
     Row,
 )
 
-# A bracket matters only where a link, a footnote or a check box would begin; intervals stay readable.
-_SPECIAL = re.compile(r"([\\`*|~]|\](?=[(\[:])|\[(?=[\^ xX]))")
-_EDGE_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINE_START = re.compile(r"^(\s*)([#+\-=]|\d+[.)])(?=\s|$)")
 
 
@@ -44,13 +42,6 @@ def write_markdown(document: Document) -> str:
 def write_grid(grid: Grid) -> str:
     """One table under its caption."""
     return "\n".join(_block(grid)) + "\n"
-
-
-def escape(text: str) -> str:
-    """Text on one line in which nothing is markup, safe in a table too."""
-    flat = " ".join(text.split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
-    return _EDGE_UNDERSCORE.sub(r"\\_", _SPECIAL.sub(r"\\\1", flat))
 
 
 def _block(block: Block) -> Iterator[str]:

@@ -137,6 +137,7 @@ def _as_result(cell: Cell, measured: Measured) -> CellResult:
         failures=measured.failures,
         layers=measured.layers,
         images=measured.images,
+        output=measured.output,
     )
 
 

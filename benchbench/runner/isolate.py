@@ -80,7 +80,7 @@ def run_isolated(
         return answer.model_copy(update={"started_s": time.perf_counter() - started})
     if status in (130, -signal.SIGINT):
         raise KeyboardInterrupt
-    return Answer(failure=_explain_exit(status, of=job.of))
+    return Answer(failure=explain_exit(status, of=job.of))
 
 
 def _as_error(obstacle: Obstacle) -> BenchbenchError:
@@ -121,7 +121,8 @@ def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def _explain_exit(status: int, *, of: str) -> Failure:
+def explain_exit(status: int, *, of: str) -> Failure:
+    """Why a process that ended with `status` (negative: by that signal) left no answer."""
     if status >= 0:
         return Failure(
             of=of, kind="crashed", reason=f"the process ended with status {status}, without an answer"

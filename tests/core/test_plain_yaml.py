@@ -19,6 +19,7 @@ from benchbench.core.plain_yaml import read_plain
         ("1.5e-3", 0.0015),
         ("[1, 2, a_b]", [1, 2, "a_b"]),
         ("yes", True),
+        ("{on: off}", {"on": "off"}),
         ("null", None),
     ],
 )

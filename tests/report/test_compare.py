@@ -7,12 +7,12 @@ import math
 
 import pytest
 
+from benchbench.core.changes import change_between
 from benchbench.core.environment import Environment, Gpu
 from benchbench.core.errors import StoreError, UnknownNameError
 from benchbench.core.measurement import Failure, Protocol
 from benchbench.report.compare_blocks import compose_comparison
 from benchbench.report.compare_records import comparison_record
-from benchbench.report.compare_statistics import change_between
 from benchbench.report.compare_view import compare_runs
 from benchbench.report.markdown import write_markdown
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchbench.core.markdown_text import escape
 from benchbench.report.document import Column, Document, Grid, Item, Paragraph, Row, Section
-from benchbench.report.markdown import escape, write_markdown
+from benchbench.report.markdown import write_markdown
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from benchbench.runner import comparisons, static_cells
 from benchbench.runner import run as run_module
 from benchbench.runner.jobs import Answer, CellJob, Job, ReplicateJob
 from benchbench.runner.subjects import check_cells
+
+# So that the tests can share gate_repository.
+sys.path.insert(0, str(Path(__file__).parent))
 
 TINY = """
 name: tiny

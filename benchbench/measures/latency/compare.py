@@ -12,7 +12,8 @@ from benchbench.core.errors import MeasurementError
 from benchbench.core.statistics import RatioEstimate, Summary, paired_ratio, summarise
 from benchbench.measures.latency.options import Device, LatencyOptions
 from benchbench.measures.latency.process import CONTROL, take_from_modules
-from benchbench.measures.latency.timers import Timer, timer_for
+from benchbench.measures.latency.rounds import Rounds, take_interleaved
+from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,50 @@ def compare_latency(
         half_width=half_width,
     )
     rounds = take_from_modules(modules, tensors, options, seed=seed, timer=timer or timer_for(device))
-    baseline = next(iter(modules))
+    return _as_comparison(rounds, list(modules))
+
+
+def compare_calls(
+    calls: Mapping[str, Call],
+    *,
+    budget_s: float = 60.0,
+    half_width: float = 0.02,
+    seed: int = 0,
+    timer: Timer | None = None,
+) -> LatencyComparison:
+    """Time any functions side by side on the CPU, as `compare_latency` times modules.
+
+    Args:
+        calls: name -> a function without arguments; the first is the baseline.
+        budget_s, half_width, seed, timer: as `compare_latency`.
+
+    Raises:
+        MeasurementError: no function is given.
+    """
+    if not calls:
+        raise MeasurementError("nothing to compare", expected='a mapping such as {"old": f, "new": g}')
+    baseline = next(iter(calls))
+    options = LatencyOptions(
+        device=("cpu",), budget_s=budget_s, min_seconds=min(5.0, budget_s), half_width=half_width
+    )
+    with undisturbed():
+        rounds = take_interleaved(
+            {**calls, CONTROL: calls[baseline]},
+            baseline=baseline,
+            timer=timer or timer_for("cpu"),
+            options=options,
+            seed=seed,
+        )
+    return _as_comparison(rounds, list(calls))
+
+
+def _as_comparison(rounds: Rounds, names: Sequence[str]) -> LatencyComparison:
+    baseline = names[0]
     reference = [rounds.samples[baseline]]
     return LatencyComparison(
         baseline=baseline,
-        latency_s={name: summarise(rounds.samples[name]) for name in modules},
-        speedup={
-            name: paired_ratio(reference, [rounds.samples[name]]) for name in modules if name != baseline
-        },
+        latency_s={name: summarise(rounds.samples[name]) for name in names},
+        speedup={name: paired_ratio(reference, [rounds.samples[name]]) for name in names if name != baseline},
         aa_control=paired_ratio(reference, [rounds.samples[CONTROL]]),
         samples=rounds.samples,
         notes=rounds.notes,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchbench.core.changes import EXACT
 from benchbench.core.expectation import Expectation
 from benchbench.core.measurement import ResultTable
 from benchbench.report.views.lines import Estimate, Line, estimate
-from benchbench.report.views.vocabulary import EXACT
 
 Verdict = Literal[
     "equal",

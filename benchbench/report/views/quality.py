@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from benchbench.core.cell import Setting
 from benchbench.core.comparable import differing_settings
 from benchbench.core.measurement import CellResult, Direction, Measurement, Protocol, Yardstick
 from benchbench.core.model import JsonValue
-from benchbench.core.paired_means import MeanRatio, ratio_of_means
+from benchbench.core.paired_means import MeanRatio, is_mean_of_samples, ratio_of_means
 from benchbench.report.views.lines import Line
 from benchbench.report.views.quality_keys import QualityKey, count_figures, quality_keys
 
@@ -99,15 +97,6 @@ def quality_ratio(
                 return None
             side += [value for chunk in each.samples for value in chunk]
     return ratio_of_means(*flat)
-
-
-def is_mean_of_samples(figure: Measurement) -> bool:
-    """Whether the figure is the mean of its samples, one per image, so that two of them pair up."""
-    # A score of a whole set of images (FID) has none to pair; a ratio of decibels says nothing.
-    if figure.protocol.settings.get("aggregate") != "mean" or figure.unit != "1":
-        return False
-    samples = [value for chunk in figure.samples for value in chunk]
-    return bool(samples) and math.isclose(fmean(samples), figure.value, rel_tol=1e-6, abs_tol=1e-12)
 
 
 def _column(key: QualityKey, lines: Sequence[Line]) -> QualityColumn:

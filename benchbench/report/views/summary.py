@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchbench.core.changes import LATENCIES
 from benchbench.core.measurement import CellResult, Failure
 from benchbench.core.paired_means import MeanRatio
 from benchbench.report.views.lines import Estimate, Line, estimate, reference_of, settings_of
 from benchbench.report.views.quality import quality_ratio
 from benchbench.report.views.quality_keys import quality_keys
 
-LATENCIES = {"latency": "speedup", "device_latency": "device_speedup"}
 CONTROLS = {"latency": "aa_control", "device_latency": "device_aa_control"}
 
 

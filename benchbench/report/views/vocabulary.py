@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import re
 
-EXACT = frozenset(
-    {
-        "parameters",
-        "macs",
-        "macs_output_size",
-        "elementwise",
-        "discriminator_parameters",
-        "discriminator_macs",
-        "total_parameters",
-    }
-)
+from benchbench.core.changes import EXACT
+
 _COST_OF_UNIT_ONE = frozenset(
     {*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control", "steps_to_level", "knee_batch"}
 )

@@ -8,15 +8,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchbench.core.measurement import Interval, Measurement
-from benchbench.core.paired_means import ratio_of_means
+from benchbench.core.paired_means import is_mean_of_samples, ratio_of_means
 from benchbench.core.statistics import paired_ratio
-from benchbench.report.views.quality import is_mean_of_samples
-from benchbench.report.views.summary import LATENCIES
-from benchbench.report.views.vocabulary import EXACT
 
 How = Literal["exact", "samples", "image by image", "intervals", "no interval"]
 Verdict = Literal["equal", "better", "worse", "no difference", "unknown"]
+EXACT = frozenset(
+    {
+        "parameters",
+        "macs",
+        "macs_output_size",
+        "elementwise",
+        "discriminator_parameters",
+        "discriminator_macs",
+        "total_parameters",
+    }
+)
 COUNTED = EXACT | {"peak_activation"}
+# A time, and the ratio of it to the baseline's that was taken side by side.
+LATENCIES = {"latency": "speedup", "device_latency": "device_speedup"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ def _change(first: Measurement, other: Measurement) -> Change | None:
             return Change(paired.value, (paired.interval.low, paired.interval.high), "image by image")
     if _have_intervals(first, other) and first.interval and other.interval:
         if first.interval.low > 0 and other.interval.low > 0:
-            low, high = _join(
+            low, high = join_intervals(
                 math.log(other.value), _logs(other.interval), math.log(first.value), _logs(first.interval)
             )
             return Change(ratio, (math.exp(low), math.exp(high)), "intervals")
@@ -106,7 +116,7 @@ def _difference(first: Measurement, other: Measurement) -> Change:
     if not (_have_intervals(first, other) and first.interval and other.interval):
         return Change(value, None, "no interval", is_difference=True)
     mine, theirs = other.interval, first.interval
-    low, high = _join(other.value, (mine.low, mine.high), first.value, (theirs.low, theirs.high))
+    low, high = join_intervals(other.value, (mine.low, mine.high), first.value, (theirs.low, theirs.high))
     return Change(value, (low, high), "intervals", is_difference=True)
 
 
@@ -118,14 +128,19 @@ def _of_times(first: Measurement, other: Measurement) -> Change | None:
             return None
         sides.append(paired_ratio(chunks, [[1.0] * len(chunk) for chunk in chunks]))
     mine, theirs = sides
-    low, high = _join(
+    low, high = join_intervals(
         math.log(mine.value), _logs(mine.interval), math.log(theirs.value), _logs(theirs.interval)
     )
     return Change(mine.value / theirs.value, (math.exp(low), math.exp(high)), "samples")
 
 
-def _join(a: float, of_a: tuple[float, float], b: float, of_b: tuple[float, float]) -> tuple[float, float]:
-    # The interval of a - b from those of a and of b, each of which may be skewed.
+def join_intervals(
+    a: float, of_a: tuple[float, float], b: float, of_b: tuple[float, float]
+) -> tuple[float, float]:
+    """The interval of a - b from those of a and of b, which are independent and may be skewed.
+
+    Source: Zou and Donner 2008.
+    """
     low = a - b - math.hypot(a - of_a[0], of_b[1] - b)
     high = a - b + math.hypot(of_a[1] - a, b - of_b[0])
     return low, high

@@ -1,0 +1,1 @@
+"""Verdicts on two results, or on two revisions: made from files, without torch."""

@@ -1,0 +1,131 @@
+"""Measuring a suite for a gate: what its rules ask for, and again in fresh processes what would fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchbench.core.cell import Cell
+from benchbench.core.expand import expand
+from benchbench.core.gate_rules import KNOWN_NAMES
+from benchbench.core.measurement import CellResult, ResultTable, RunRecord
+from benchbench.core.model import canonical_json
+from benchbench.core.registry import MEASURES
+from benchbench.core.store import RunStore, new_run_id
+from benchbench.core.suite import MeasureSpec, Suite
+from benchbench.runner.baselines import baselines_of
+from benchbench.runner.comparisons import Progress, run_comparisons
+from benchbench.runner.run import run
+
+_LATENCY = "latency"
+
+
+def narrowed(suite: Suite, *, only: str | None, is_judged: Callable[[str, Cell], bool]) -> Suite:
+    """The suite with the variants, swept values and measures that a gate needs, and `output`.
+
+    A baseline variant stays where a chosen one is compared with it; sweeps may keep more than was chosen.
+
+    Args:
+        suite: as declared.
+        only: a glob over its cells, as in `benchbench run`.
+        is_judged: whether the rules judge a measurement of a cell.
+
+    Raises:
+        UnknownNameError: `only` matches no cell.
+    """
+    cells = expand(suite, only=only)
+    specs = [spec for spec in suite.measure if _is_needed(spec, cells, is_judged)]
+    lacks_output = "output" in MEASURES and all(spec.name != "output" for spec in specs)
+    if lacks_output and any(is_judged("output", cell) for cell in cells):
+        specs.append(MeasureSpec(name="output"))
+    changed: dict[str, object] = {"measure": tuple(specs) or (MeasureSpec(name="parameters"),)}
+    if only is not None:
+        changed |= _only_these(suite, cells)
+    return suite.model_copy(update=changed)
+
+
+def measure_suite(
+    suite: Suite,
+    *,
+    out: str | Path,
+    command: str,
+    folders: Sequence[str | Path],
+    say: Callable[[str], None],
+) -> ResultTable:
+    """Run a suite anew.
+
+    Raises:
+        BenchbenchError, KeyboardInterrupt: as `run`.
+    """
+    return run(suite, out=out, command=command, folders=folders, say=say)
+
+
+def measure_again(
+    table: ResultTable, cells: Sequence[Cell], *, folders: Sequence[str | Path], say: Callable[[str], None]
+) -> ResultTable:
+    """Compare some cells of a run with their baselines once more, in processes of their own.
+
+    Nothing is trained again: weights are those of the run. The samples are kept below the run's folder.
+
+    Raises:
+        StoreError: they cannot be written.
+        LockedError: another process measures latency for too long.
+    """
+    assert table.folder is not None
+    source = RunStore(Path(table.folder))
+    baselines = baselines_of(table.suite)
+    wanted = {each.id for each in cells} | {baselines.get(each.id) for each in cells}
+    chosen = [result.cell for result in table.results if result.cell.id in wanted]
+    specs = tuple(spec for spec in table.suite.measure if spec.name == _LATENCY)
+    suite = table.suite.model_copy(update={"measure": specs})
+    record = RunRecord(
+        id=new_run_id(),
+        command=f"a fresh take of {table.run.id}",
+        started=table.run.started,
+        benchbench=table.run.benchbench,
+    )
+    store = RunStore.create(source.folder / "again", suite, record, table.environment)
+    for cell in chosen:
+        store.write_cell(CellResult(cell=cell, checkpoint=_checkpoint(source, cell)))
+    imports = tuple(dict.fromkeys(str(Path(each).resolve()) for each in (*folders, Path.cwd())))
+    say(f"measured again, as it would fail: {', '.join(cell.label for cell in cells)}")
+    run_comparisons(store, suite, chosen, imports, Progress(say=say))
+    return store.read_table()
+
+
+def _checkpoint(source: RunStore, cell: Cell) -> str | None:
+    known = source.read_cell(cell.id)
+    if known is None or known.checkpoint is None:
+        return None
+    inside = source.folder / known.checkpoint
+    return str(inside if inside.is_file() else Path(known.checkpoint).resolve())
+
+
+def _is_needed(spec: MeasureSpec, cells: Sequence[Cell], is_judged: Callable[[str, Cell], bool]) -> bool:
+    names = MEASURES.load(spec.name).names
+    if spec.name == "quality":
+        # It makes `fd[...]` and its like too, whose names depend on the extractor.
+        names = (*names, *KNOWN_NAMES[KNOWN_NAMES.index("fid") :])
+    return not names or any(is_judged(name, cell) for name in names for cell in cells)
+
+
+def _only_these(suite: Suite, cells: Sequence[Cell]) -> dict[str, object]:
+    named = {cell.variant for cell in cells} | {suite.baseline_of(cell.variant) for cell in cells}
+    named |= {str(spec.options.get("baseline")) for spec in suite.measure}
+    variants = {name: variant for name, variant in suite.variants.items() if name in named}
+    swept = {
+        key: {
+            canonical_json(setting.value) for cell in cells for setting in cell.settings if setting.key == key
+        }
+        for key in suite.matrix
+    }
+    matrix = {
+        key: tuple(value for value in values if canonical_json(value) in swept[key]) or values
+        for key, values in suite.matrix.items()
+        if key != "variant"
+    }
+    if "variant" in suite.matrix:
+        matrix["variant"] = tuple(value for value in suite.matrix["variant"] if value in named)
+    expect = {name: figures for name, figures in suite.expect.items() if name in named}
+    baseline = suite.baseline if suite.baseline in named else None
+    return {"variants": variants, "matrix": matrix, "expect": expect, "baseline": baseline}

@@ -1,0 +1,30 @@
+"""Runs pytest with the plugin, also where the package was installed before it had one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+import pytest
+
+# pytester forgets what a run in this process imports first, and torch cannot be imported twice.
+import benchbench.pytest_plugin.counts
+import benchbench.pytest_plugin.latency
+import benchbench.pytest_plugin.suites
+import benchbench.pytest_plugin.verdicts
+import benchbench.runner.run  # noqa: F401
+
+RunPlugin = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture(scope="session")
+def plugin_words() -> tuple[str, ...]:
+    """What makes pytest load the plugin: nothing where its entry point is installed."""
+    installed = any(each.name == "benchbench" for each in entry_points(group="pytest11"))
+    return () if installed else ("-p", "benchbench.pytest_plugin")
+
+
+@pytest.fixture
+def run_plugin(pytester: pytest.Pytester, plugin_words: tuple[str, ...]) -> RunPlugin:
+    """(words) -> what pytest said, in this process."""
+    return lambda *words: pytester.runpytest_inprocess(*plugin_words, "-p", "no:cacheprovider", *words)
