@@ -179,12 +179,12 @@ def main() -> None:
             for load in given.load:
                 take(given.out, part, load, trials=given.trials, threads=given.threads)
         elif part == "calibrate":
-            for line in calibrate([share for share in SLOWER.values() if share]):
+            for line in calibrate([share for share in SLOWER.values() if share], threads=given.threads):
                 keep(given.out, line)
         elif part == "simulated":
             simulate_all(given.out, trials=given.simulated)
         elif part == "turns":
-            compare_turns(seconds=given.seconds)
+            compare_turns(seconds=given.seconds, threads=given.threads)
         else:
             print_table(read(given.out))
 

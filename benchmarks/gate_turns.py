@@ -28,10 +28,10 @@ SPINNING: Mapping[str, Mapping[str, str]] = {"as it comes": {}, "passive": {"OMP
 
 @contextmanager
 def processes(
-    folder: Path, count: int, variables: Mapping[str, str] | None = None
+    folder: Path, count: int, variables: Mapping[str, str] | None = None, *, threads: str
 ) -> Iterator[list[WorkerProcess]]:
     """Processes that hold the project's network, warm."""
-    threads = str(usable_cpus())
+    threads = str(usable_cpus()) if threads == "auto" else threads
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     own = {**KEEP_MEMORY, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "PYTHONPATH": path}
     team: list[WorkerProcess] = []
@@ -74,7 +74,7 @@ def take_turns(
     return np.asarray(rows)
 
 
-def compare_turns(*, seconds: float, teams: int = 2) -> None:
+def compare_turns(*, seconds: float, threads: str, teams: int = 2) -> None:
     """Print a table: time against a process that is alone, and scatter, by turn and by how threads wait."""
     print("| threads wait | untimed, timed calls | rounds/s | ms, median | against alone | "
           "scatter of a round (IQR), one / two a side | after 3 s (IQR x 0.93 / sqrt(rounds)) |")  # fmt: skip
@@ -82,10 +82,10 @@ def compare_turns(*, seconds: float, teams: int = 2) -> None:
     apart: list[float] = []
     with exclusive_latency("benchmarks/gate.py turns", say=print), project() as folder:
         for name, variables in SPINNING.items():
-            with processes(folder, 1, variables) as (one,):
+            with processes(folder, 1, variables, threads=threads) as (one,):
                 alone = float(np.median(take_turns([one], (0, 1), seconds=seconds / 2, seed=0)))
             for number in range(teams):
-                with processes(folder, 4, variables) as team:
+                with processes(folder, 4, variables, threads=threads) as team:
                     for turn in TURNS:
                         began = time.monotonic()
                         times = take_turns(team, turn, seconds=seconds / teams, seed=number)
@@ -113,13 +113,13 @@ def _described(times: NDArray[np.float64], alone: float, rate: float) -> str:
     )
 
 
-def calibrate(shares: Sequence[float], *, seconds: float = 20.0) -> Iterator[dict[str, Any]]:
+def calibrate(shares: Sequence[float], *, threads: str, seconds: float = 20.0) -> Iterator[dict[str, Any]]:
     """Rows of extra work that slow the network down by each share, as measured in turn with the plain one."""
     with exclusive_latency("benchmarks/gate.py calibrate", say=print), project() as plain:
         for share in shares:
             rows = round(share * LAYERS * SIZE)
             for _ in range(3):
-                measured = _ratio(plain, rows, seconds=seconds / 3) - 1
+                measured = _ratio(plain, rows, seconds=seconds / 3, threads=threads) - 1
                 print(f"{rows} rows: {measured:+.2%}", file=sys.stderr, flush=True)
                 if abs(measured - share) <= 0.05 * share:
                     break
@@ -128,9 +128,9 @@ def calibrate(shares: Sequence[float], *, seconds: float = 20.0) -> Iterator[dic
             yield {"part": "calibrate", "share": share, "rows": rows, "measured": measured, "macs": macs}
 
 
-def _ratio(plain: Path, rows: int, *, seconds: float) -> float:
+def _ratio(plain: Path, rows: int, *, seconds: float, threads: str) -> float:
     with project() as slower:
         (slower / "net.py").write_text(MODEL.replace("EXTRA = 0", f"EXTRA = {rows}"))
-        with processes(plain, 2) as base, processes(slower, 2) as head:
+        with processes(plain, 2, threads=threads) as base, processes(slower, 2, threads=threads) as head:
             times = np.log(take_turns([*base, *head], (1, 3), seconds=seconds, seed=rows))
     return float(np.exp(np.median(times[:, 2:].mean(axis=1) - times[:, :2].mean(axis=1))))

@@ -81,6 +81,15 @@ def test_a_suites_variant_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(row["path"].endswith(".depthwise") for row in record["profile"]["layers"])
 
 
+def test_in_brief_the_sentences_stand_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("suite.yaml").write_text(SUITE)
+    assert main(["profile", "suite.yaml", "--steps", "1", "--device", "cpu", "--brief"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert len(told) == 2
+    assert told[0].startswith("light does")
+    assert told[1].startswith("roof: ")
+
+
 def test_an_architectures_variant_is_yaml(capsys: pytest.CaptureFixture[str]) -> None:
     variant = "{title: slim, architecture: {width: 2}}"
     assert main(["profile", *SMALL, "--variant", variant, "--device", "cpu"]) == 0

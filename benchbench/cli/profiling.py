@@ -65,7 +65,9 @@ def add_profile(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="where `benchbench roofline` keeps roofs (default: ~/.cache/benchbench)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--brief", action="store_true", help="print the sentences alone; the files hold all")
+    shown.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
 def _positive(text: str) -> int:
@@ -96,7 +98,8 @@ def profile(args: Namespace) -> int:
     if args.json:
         print_json([_record(each, first) for each in done])
     elif first is not None:
-        print("\n\n".join("\n".join(_told(each)) for each in done if each.profile is not None))
+        if not args.brief:
+            print("\n\n".join("\n".join(_told(each)) for each in done if each.profile is not None))
         print(roofline.lines_of([each.profile for each in done if each.profile is not None], done[0].found))
     for error in failed:
         say(f"error: {error}")

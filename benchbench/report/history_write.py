@@ -21,7 +21,7 @@ from benchbench.report.history_model import History, MeasureHistory, Series
 from benchbench.report.history_plots import draw_history
 from benchbench.report.markdown import write_grid
 from benchbench.report.style import plot_style
-from benchbench.report.svg import draw_svg
+from benchbench.report.svg import draw_svg, embed_svg
 from benchbench.report.text import choose_scale, file_stem, heading
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -63,7 +63,7 @@ def write_history(history: History, *, out: str | Path) -> HistoryFiles:
         for each in drawings:
             figure = draw_history(history, each.measure, each.series)
             (folder / "plots" / f"{each.name}.svg").write_text(_standalone(figure), encoding="utf-8")
-            inline[each.name] = draw_svg(figure, name=each.name, alt=each.alt)
+            inline[each.name] = embed_svg(draw_svg(figure), name=each.name, alt=each.alt)
     except OSError as error:
         raise StoreError(
             f"the history cannot be written to '{error.filename or folder}': {error.strerror or error}",

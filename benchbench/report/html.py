@@ -30,7 +30,7 @@ def write_html(
 
     Args:
         document: what to print; every text of it is escaped.
-        drawings: plot name -> its `<svg>` element, made by `draw_svg`.
+        drawings: plot name -> its `<svg>` element, made by `embed_svg`.
         foot: the last line of the page.
         files: what has opened pictures of the document before.
 

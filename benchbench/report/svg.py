@@ -1,4 +1,4 @@
-"""A figure as SVG that can stand inside an HTML page, several on one page."""
+"""A figure as SVG: a file of its own, and what can stand inside an HTML page with others beside it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def draw_svg(figure: Figure, *, name: str, alt: str) -> str:
-    """The `<svg>` element alone: ids prefixed with `name`, inks following the page's theme."""
+def draw_svg(figure: Figure) -> str:
+    """The whole file, with nothing behind the drawing."""
     buffer = io.StringIO()
     with plot_style():
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
+    return buffer.getvalue()
+
+
+def embed_svg(drawn: str, *, name: str, alt: str) -> str:
+    """The `<svg>` element of `draw_svg` alone: ids prefixed with `name`, inks following the page's theme."""
+    text = drawn[drawn.index("<svg") :]
     # Its style sheet would hold for the whole page, which has the same rule for drawings.
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style\b.*?</style>", "", text, flags=re.DOTALL)
     text = _TAG.sub(lambda tag: _adapt(tag.group(), name), text)

@@ -22,7 +22,7 @@ from benchbench.report.markdown import write_markdown
 from benchbench.report.picture_files import PictureFiles
 from benchbench.report.sections import compose
 from benchbench.report.style import plot_style
-from benchbench.report.svg import draw_svg
+from benchbench.report.svg import draw_svg, embed_svg
 from benchbench.report.tidy import tidy_frame
 from benchbench.report.views.report import view_report
 
@@ -86,7 +86,9 @@ def _write(tables: Sequence[ResultTable], document: Document, folder: Path) -> R
             for plot in block.plots:
                 figure = _laid_out(plot.draw())
                 files.append(_save(plot, figure, plots_folder))
-                drawings[plot.name] = draw_svg(figure, name=plot.name, alt=plot.alt)
+                drawn = draw_svg(figure)
+                (plots_folder / f"{plot.name}.svg").write_text(drawn, encoding="utf-8")
+                drawings[plot.name] = embed_svg(drawn, name=plot.name, alt=plot.alt)
         elif isinstance(block, Gallery):
             file = plots_folder / f"{block.name}.png"
             grid = compose_grid(block.grid, side=side, files=opened)

@@ -12,7 +12,7 @@ from benchbench.report.curves import draw_curves
 from benchbench.report.labels import place_labels
 from benchbench.report.plots import draw_gains, draw_stages, draw_tradeoff
 from benchbench.report.style import new_figure, plot_style, variant_colour
-from benchbench.report.svg import draw_svg
+from benchbench.report.svg import draw_svg, embed_svg
 from benchbench.report.views.report import view_report
 from benchbench.report.views.structure import StageCost
 from benchbench.report.views.training import CurveLine, CurvePanel
@@ -88,7 +88,7 @@ def test_a_variant_has_one_colour_in_every_plot(table):
 
 
 def test_svg_follows_the_theme_and_keeps_names_as_text(table):
-    drawn = draw_svg(draw_tradeoff(view_report([table]).tradeoffs[0]), name="a", alt='x "y" <z>')
+    drawn = embed_svg(draw_svg(draw_tradeoff(view_report([table]).tradeoffs[0])), name="a", alt='x "y" <z>')
     assert drawn.startswith('<svg role="img" aria-label="x &quot;y&quot; &lt;z&gt;"')
     assert "var(--ink)" in drawn
     assert "#1f2328" not in drawn
@@ -99,7 +99,7 @@ def test_svg_follows_the_theme_and_keeps_names_as_text(table):
 def test_a_dollar_sign_is_not_a_formula(table):
     tradeoff = view_report([table]).tradeoffs[0]
     odd = replace(tradeoff, points=tuple(replace(point, label="$a_$ & $") for point in tradeoff.points))
-    assert "$a_$ &amp; $" in draw_svg(draw_tradeoff(odd), name="a", alt="")
+    assert "$a_$ &amp; $" in draw_svg(draw_tradeoff(odd))
 
 
 def test_a_diverged_an_empty_and_a_single_valued_curve_are_drawn():

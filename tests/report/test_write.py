@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -22,6 +23,11 @@ def test_layout(files):
     }
     names = {file.name for file in (files.folder / "plots").iterdir()}
     assert {file.name for file in files.plots} == {name for name in names if name.endswith(".png")}
+    drawings = {name.removesuffix(".csv") for name in names if name.endswith(".csv")}
+    assert drawings == {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
+    for name in drawings:
+        drawn = ElementTree.parse(files.folder / "plots" / f"{name}.svg").getroot()
+        assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
     assert "latency-against-perceptual-loss.csv" in names
     assert files.html.stat().st_size < 1_000_000
 
@@ -138,6 +144,7 @@ spec = importlib.util.spec_from_file_location("factory", {str(Path(__file__).wit
 factory = sys.modules["factory"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(factory)
 from pathlib import Path
+from xml.etree import ElementTree
 from benchbench.report.write import write_report
 results = [factory.make_result("baseline"), factory.without_drawings(factory.make_result("v1"))]
 out = Path({str(tmp_path)!r})
