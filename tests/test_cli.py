@@ -227,6 +227,20 @@ def test_an_interruption_says_how_to_go_on(
     assert last.endswith(f"benchbench run {suite_file} --only 'v*' --resume")
 
 
+def test_an_interrupted_profile_says_what_is_kept(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchbench.runner.profile.profile_cells", interrupt)
+    assert main(["profile", "transformer_net"]) == 130
+    assert "profiles that were finished are kept" in shown()[1].splitlines()[-1]
+
+
+def test_an_option_that_would_be_lost_is_refused(suite_file: Path, shown: Shown) -> None:
+    assert main(["run", str(suite_file), "--only", "baseline", "--only", "v*"]) == 2
+    assert "--only was given twice, expected one value" in shown()[1]
+
+
 @pytest.mark.parametrize(
     ("error", "code"), [(SuiteError("bad suite", fix="mend it"), 2), (LockedError("held"), 1)]
 )

@@ -54,6 +54,10 @@ def interruption_message(given: Sequence[str]) -> str:
     """One line that says how to go on after Ctrl-C."""
     if given and given[0] == "quality":
         return "interrupted; features of whole sets of images are kept, and found again"
+    if given and given[0] == "profile":
+        return (
+            "interrupted; profiles that were finished are kept, and `--only` or `--variant` takes the others"
+        )
     if not given or given[0] != "run":
         return "interrupted"
     again = [*given, *([] if "--resume" in given else ["--resume"])]

@@ -90,11 +90,15 @@ def _told(roof: Roof) -> Iterator[str]:
 
 def lines_of(profiles: Sequence[CellProfile], found: FoundRoof | None) -> str:
     """A sentence for each network but the first, and what to do where there is no roof."""
-    from benchbench.core.explain import explain
+    from benchbench.core.explain import caution_of, explain
     from benchbench.core.roofline import limits_of
 
     limits = None if found is None else limits_of(found.roof)
-    lines = [_plain(explain(each, profiles[0], limits)) for each in profiles[1:]]
+    lines = [
+        _plain(" ".join([explain(each, profiles[0], limits), *(f"({said})" for said in cautions)]))
+        for each in profiles[1:]
+        for cautions in [caution_of(each, profiles[0])]
+    ]
     if found is not None and found.roof is None:
         lines.append(
             f"roof: {_plain(found.why or '')}; to place these layers under it: {found.machine.command}"

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from benchbench.core.profile import CellProfile
 from benchbench.core.roofline import ClassWork, Limits, Placed, list_classes, place
-from benchbench.core.units import significant
+from benchbench.core.units import format_quantity, significant
 
+# Passes, or ratios, that differ by more than this are told: on a quiet machine passes do by a few percent.
+NOISY = 1.3
 # From this share of the roof on, the roof is what limits; below it something else does.
 REACHED = 0.5
 # What takes less of the time than this explains nothing.
@@ -63,6 +65,22 @@ def explain(
     return f"{head}: {does}."
 
 
+def caution_of(profile: CellProfile, first: CellProfile) -> tuple[str, ...]:
+    """Why the sentence says little, a line each: passes that differ, a profiler that costs too much."""
+    said = []
+    for each in (profile, first):
+        low, high = min(each.passes_s, default=0.0), max(each.passes_s, default=0.0)
+        if high > low * NOISY > 0:
+            span = f"{format_quantity(low, 's')} and {format_quantity(high, 's')}"
+            said.append(f"noisy machine: passes of {each.cell.label} took between {span}; profile again")
+    if min(profile.time_s, profile.unprofiled_s, first.time_s, first.unprofiled_s) <= 0:
+        return tuple(said)
+    ratios = (first.time_s / profile.time_s, first.unprofiled_s / profile.unprofiled_s)
+    if max(ratios) > NOISY * min(ratios):
+        said.append("the ratio with the profiler is far from that without: go by the latter")
+    return tuple(said)
+
+
 def follows_macs(fewer: float, faster: float) -> bool:
     """Whether a speed-up is at least nine tenths of the MAC reduction."""
     return faster >= _FOLLOWS * fewer
@@ -102,12 +120,18 @@ def _pace(faster: float) -> tuple[str, str]:
 
 def _name_classes(profile: CellProfile, first: CellProfile, fewer: float | None) -> Sequence[ClassWork]:
     """At most two classes with a tenth of the time and more, those that explain most of it first."""
-    before = {each.name: each.own_s for each in list_classes(first.layers)}
+    works = list_classes(first.layers)
+    before = {each.name: each.own_s for each in works}
     # Without a reduction, or where time followed it, whatever takes the time explains it.
     scale = 1 / fewer if fewer is not None and fewer > 1 else 0.0
+    rate = sum(each.macs for each in works) / (sum(each.own_s for each in works if each.macs) or 1.0)
 
     def excess_s(each: ClassWork) -> float:
-        return each.own_s - before.get(each.name, 0.0) * scale
+        if not scale:
+            return each.own_s
+        # A class that is new has no time of its own to go down from: its MACs are due at the old rate.
+        due_s = each.macs / rate if each.macs and rate else before.get(each.name, 0.0) * scale
+        return each.own_s - due_s
 
     found = [each for each in list_classes(profile.layers) if each.share >= _LEAST_SHARE]
     return sorted(found, key=lambda each: (-excess_s(each), each.name))[:_MOST_CLASSES]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
 
 from benchbench.core.cell import Cell
 from benchbench.core.model import Frozen
 
 PROFILE_SCHEMA = 1
+
+Seconds: TypeAlias = Annotated[float, Field(ge=0)]
 
 Point: TypeAlias = tuple[float, int]
 """Seconds and bytes."""
@@ -38,8 +42,8 @@ class _Spent(Frozen):
         peak_bytes: the most that the allocator had given out while it was at work; None: nothing was seen.
     """
 
-    own_s: float
-    share: float
+    own_s: Seconds
+    share: Annotated[float, Field(ge=0)]
     macs: int = 0
     bytes_moved: int = 0
     macs_per_s: float | None = None
@@ -67,7 +71,7 @@ class LayerProfile(_Spent):
     layer_class: LayerClass = "other"
     stage: str | None = None
     calls: float
-    time_s: float
+    time_s: Seconds
     host_s: float | None = None
     parameters: int = 0
     output_shape: tuple[int, ...] = ()
@@ -109,7 +113,7 @@ class KernelProfile(Frozen):
 
     name: str
     calls: float
-    time_s: float
+    time_s: Seconds
     share: float
 
 
@@ -164,9 +168,9 @@ class CellProfile(Frozen):
     input_shapes: tuple[tuple[int, ...], ...]
     weights: Literal["random"] = "random"
     warmup: int
-    passes_s: tuple[float, ...]
-    time_s: float
-    unprofiled_s: float
+    passes_s: tuple[Seconds, ...]
+    time_s: Seconds
+    unprofiled_s: Seconds
     parameters: int
     macs: int
     layers: tuple[LayerProfile, ...]

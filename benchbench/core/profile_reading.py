@@ -23,6 +23,7 @@ RECORD_SCHEMA = 1
 _LARGEST_BYTES = 64 * 2**20
 # No count, time or rate of a network comes near; larger ones would be infinite somewhere.
 _LARGEST_NUMBER = 1e21
+_ADDS_UP = 0.05
 
 RecordT = TypeVar("RecordT", bound=Frozen)
 
@@ -123,6 +124,11 @@ def read_profiles(folders: Sequence[str | Path], *, asked: str = "told") -> Prof
 
 def _read_one(file: Path, name: str, notes: list[str]) -> StoredProfile:
     profile = _read_record(file, CellProfile, PROFILE_SCHEMA)
+    parts_s = sum(layer.own_s for layer in profile.layers)
+    short = profile.clock == "host" and parts_s < profile.time_s * (1 - _ADDS_UP)
+    # On a GPU there are gaps between what its layers do.
+    if short or parts_s > profile.time_s * (1 + _ADDS_UP):
+        raise StoreError(f"{file.name} is damaged: its layers' own times do not add up to the whole")
     recorded = None
     roof_file = file.with_name(ROOF_FILE)
     if roof_file.exists():

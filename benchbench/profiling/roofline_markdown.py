@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchbench.core.explain import explain
+from benchbench.core.explain import caution_of, explain
 from benchbench.core.profile import CellProfile
 from benchbench.core.roof import FoundRoof
 from benchbench.core.roof_words import roof_words
@@ -41,7 +41,8 @@ def roofline_section(
         yield f"{links}. Area is a class' share of the time; what does no MACs has no place in it."
     for profile in profiles[1:]:
         yield ""
-        yield f"- {explain(profile, profiles[0], limits, escape=plain)}"
+        said = explain(profile, profiles[0], limits, escape=plain)
+        yield " ".join([f"- {said}", *(f"*{plain(each)}.*" for each in caution_of(profile, profiles[0]))])
     yield ""
 
 

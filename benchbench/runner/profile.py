@@ -128,6 +128,7 @@ def profile_cells(
         str(each) for each in dict.fromkeys(Path(each).resolve() for each in (*folders, Path.cwd()))
     )
     done: list[Profiled] = []
+    found: FoundRoof | None = None
     with exclusive_latency(f"profile in {options.out}", say=say):
         for number, cell in enumerate(cells, start=1):
             say(f"[{number}/{len(cells)}] {cell.label}: profiling on {device} ...")
@@ -141,14 +142,15 @@ def profile_cells(
                 import_folders=places,
             )
             done.append(_profile(cell, options, job))
+            if done[-1].profile is not None:
+                if found is None and options.cache is not None:
+                    found = find_roof_of(options.cache, done[-1].profile)
+                # At once: who is interrupted keeps profiles that can be compared.
+                write_atomically(done[-1].folder / ROOF_FILE, _record(done[-1].profile, found))
     whole = [(each.folder.name, each.profile) for each in done if each.profile is not None]
     if not whole:
         return tuple(done)
     profiles = [profile for _, profile in whole]
-    found = None if options.cache is None else find_roof_of(options.cache, profiles[0])
-    recorded = _record(profiles[0], found)
-    for folder, _ in whole:
-        write_atomically(options.out / folder / ROOF_FILE, recorded)
     plots = _draw(profiles, found, options)
     write_atomically(options.out / SUMMARY, profile_markdown(whole, found=found, plots=plots))
     return tuple(replace(each, found=found) for each in done)

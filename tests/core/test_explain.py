@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchbench.core.explain import explain
+from benchbench.core.explain import caution_of, explain
 from benchbench.core.roofline import limits_of
 
 BASE = (("dense convolution", 80.0, 8.0, 0.1), ("norm", 20.0, 0.0, 0.1))
@@ -28,14 +28,31 @@ def told(made: ModuleType) -> Callable[..., str]:
 
 def test_a_speed_up_that_falls_short_names_what_takes_the_time(told: Callable[..., str]) -> None:
     # 8 G / 1.04 G = 7.7 times fewer MACs; 100 ms / 80 ms. Depthwise: 0.24 G in 30 ms are 8 GMAC/s of 100, and
-    # 0.24 GB in 30 ms are 8 GB/s of 10. Norms: 0.16 GB in 32 ms are 5 GB/s.
+    # 0.24 GB in 30 ms are 8 GB/s of 10. Norms: 0.16 GB in 32 ms are 5 GB/s. At the old 100 GMAC/s 2.4 ms of
+    # depthwise and 8 ms of pointwise convolutions were due, and 20 / 7.7 = 2.6 ms of norms.
     text = told(("depthwise", 30, 0.24, 0.24), ("norm", 32, 0, 0.16), ("pointwise", 18, 0.8, 0.02))
     assert text == (
         "v3 does 7.7x fewer MACs but is only 1.2x faster than base in the profiled pass (1.2x faster without "
-        "the profiler): its depthwise convolutions take 38 % of the time for 23 % of the MACs (8.0 % of the "
-        "peak, limited by memory: 80 % of its bandwidth), and its norms take 40 % of the time for no MACs "
-        "(limited by memory: 50 % of its bandwidth)."
+        "the profiler): its norms take 40 % of the time for no MACs (limited by memory: 50 % of its "
+        "bandwidth), and its depthwise convolutions take 38 % of the time for 23 % of the MACs (8.0 % of the "
+        "peak, limited by memory: 80 % of its bandwidth)."
     )
+
+
+def test_a_class_that_is_worth_its_time_is_not_blamed(told: Callable[..., str]) -> None:
+    # Pointwise take most, but for most of the MACs: 10 of 23 ms are due; of depthwise 3 of 22.
+    text = told(("depthwise", 22, 0.3, 0.2), ("pointwise", 23, 1.0, 0.1), ("norm", 35, 0, 0.2))
+    assert text.index("its norms") < text.index("its depthwise")
+    assert "pointwise" not in text
+
+
+def test_a_sentence_that_says_little_has_a_caution(made: ModuleType) -> None:
+    base = made.make_profile("base", *BASE)
+    assert caution_of(made.make_profile("v1", *BASE, passes_s=(0.1, 0.12)), base) == ()
+    (noisy,) = caution_of(made.make_profile("v1", *BASE, passes_s=(0.1, 0.14)), base)
+    assert noisy == "noisy machine: passes of v1 took between 100 ms and 140 ms; profile again"
+    (dear,) = caution_of(made.make_profile("v1", *BASE, unprofiled_s=0.05), base)
+    assert dear.startswith("the ratio with the profiler is far from that without")
 
 
 def test_without_a_roof_the_rates_are_told(told: Callable[..., str]) -> None:

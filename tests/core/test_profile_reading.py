@@ -53,6 +53,9 @@ def test_what_was_written_comes_back(made: ModuleType, tmp_path: Path) -> None:
         (lambda file: change(file, macs=10**400), "a number in it is not finite"),
         (lambda file: change(file, threads="two"), "profile.json is damaged: threads"),
         (lambda file: change(file, more=1), "profile.json is damaged: more"),
+        (lambda file: change(file, unprofiled_s=-1.0), "profile.json is damaged: unprofiled_s"),
+        (lambda file: change(file, time_s=0.2), "its layers' own times do not add up to the whole"),
+        (lambda file: change(file, time_s=0.01), "its layers' own times do not add up to the whole"),
         (lambda file: (file.unlink(), file.mkdir()), "cannot read profile.json"),
     ],
 )

@@ -272,3 +272,22 @@ def test_the_worker_answers_with_a_profile_or_the_errors_type(tmp_path: Path) ->
     answer = Answer.model_validate_json(answer_job(Job(profile=blocked).model_dump_json(by_alias=True)))
     assert answer.obstacle is not None
     assert answer.obstacle.error == "StoreError"
+
+
+def test_what_was_finished_before_an_interruption_has_its_roof(
+    isolated: Isolated, suite: Suite, tmp_path: Path
+) -> None:
+    jobs = []
+
+    def once(job: Job) -> Answer:
+        jobs.append(job)
+        if len(jobs) > 1:
+            raise KeyboardInterrupt
+        return here(job)
+
+    isolated(once)
+    cells = select_cells(suite, variant=None, only=None, say=quiet)
+    options = ProfileOptions(tmp_path, device="cpu", steps=1, warmup=1, cache=tmp_path / "cache")
+    with pytest.raises(KeyboardInterrupt):
+        profile_cells(cells, options, say=quiet)
+    assert sorted(each.parent.name for each in tmp_path.rglob("roof.json")) == [cells[0].id]

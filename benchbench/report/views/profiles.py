@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from benchbench.core.cell import Cell
-from benchbench.core.explain import explain
+from benchbench.core.explain import caution_of, explain
 from benchbench.core.model import JsonValue, canonical_json
 from benchbench.core.profile import CellProfile
 from benchbench.core.profile_reading import ProfilesRead, StoredProfile
 from benchbench.core.roof import FoundRoof
 from benchbench.core.roofline import Limits, limits_of
-from benchbench.core.units import format_quantity
 from benchbench.report.views.lines import Line, reference_of
 from benchbench.report.views.profile_match import counted_otherwise, cut, line_label, network_key, refusals
-
-NOISY = 1.3
-"""Passes that differ by more than this say little; they differ by a few percent on a quiet machine."""
 
 _NAMED = 8
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -153,22 +149,7 @@ def _explained(
         return replace(each, sentence=said)
     # The label stands before it.
     said = explain(each.profile, first.profile, limits).removeprefix(f"{each.label} ")
-    return replace(each, sentence=said, cautions=tuple(_cautions(each, first)))
-
-
-def _cautions(each: ProfiledNetwork, first: ProfiledNetwork) -> Iterator[str]:
-    for network in (each, first):
-        low, high = min(network.profile.passes_s, default=0), max(network.profile.passes_s, default=0)
-        if high > low * NOISY > 0:
-            span = f"{format_quantity(low, 's')} and {format_quantity(high, 's')}"
-            yield f"noisy machine: passes of {network.label} took between {span}; profile again"
-    times = [(part.profile.time_s, part.profile.unprofiled_s) for part in (each, first)]
-    if min(map(min, times)) <= 0:
-        return
-    profiled = first.profile.time_s / each.profile.time_s
-    bare = first.profile.unprofiled_s / each.profile.unprofiled_s
-    if max(profiled, bare) > NOISY * min(profiled, bare):
-        yield "the ratio with the profiler is far from that without: go by the latter"
+    return replace(each, sentence=said, cautions=caution_of(each.profile, first.profile))
 
 
 def _setting_key(each: StoredProfile) -> str:
