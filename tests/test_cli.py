@@ -361,13 +361,14 @@ def test_report_hands_one_table_or_several_on(monkeypatch: pytest.MonkeyPatch, s
         given.append((table, out, profiles))
         return Files()
 
-    monkeypatch.setattr("benchbench.core.reading.read_run", lambda path, *, tell: path.upper())
+    runs = {name: table_of(folder=name) for name in "ab"}
+    monkeypatch.setattr("benchbench.core.reading.read_run", lambda path, *, tell: runs[path])
     monkeypatch.setattr("benchbench.report.write.write_report", write)
     assert main(["report", "a", "--out", "there", "--profiles", "none"]) == 0
     assert shown()[0] == "markdown: reports/report.md\nhtml:     reports/report.html\n"
     assert main(["report", "a", "b", "--json", "--profiles", "none"]) == 0
     assert json.loads(shown()[0])["markdown"] == "reports/report.md"
-    assert given == [("A", "there", None), (["A", "B"], "reports", None)]
+    assert given == [(runs["a"], "there", None), ([runs["a"], runs["b"]], "reports", None)]
 
 
 def test_a_closed_pipe_is_quiet(monkeypatch: pytest.MonkeyPatch, shown: Shown) -> None:

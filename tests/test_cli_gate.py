@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from benchbench.cli import main
 from benchbench.core.errors import GateError, LockedError
 from benchbench.core.measurement import ResultTable
+from benchbench.core.store import cannot_write
 from benchbench.core.suite import Suite
 from benchbench.runner import gate_run, gate_sets
 from benchbench.runner.gate_sets import RevisionsMeasured
@@ -219,6 +221,47 @@ def test_against_a_revision(
     assert "again: benchbench gate toy.yaml --against 'a b' --only v1" in capsys.readouterr().out
 
 
+def test_a_replay_of_revisions_is_said_again_by_its_own_rules_and_leaves_no_files(
+    suite_file: str,
+    revisions: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["gate", suite_file, "--against", "main", "--only", "v*", "--out", "o", "--junit", "j.xml"]
+    words += ["--markdown", "m.md", "--json", "--summary", "--set", "timeout_s=9"]
+    monkeypatch.setattr("sys.argv", ["benchbench", *words])
+    revisions(1.3)
+    assert main(words) == 1
+    (record,) = Path("o/toy/gate").iterdir()
+    capsys.readouterr()
+    again = "again: benchbench gate toy.yaml --against main"
+    assert main(["gate", "--replay", str(record)]) == 1
+    assert f"{again} --set timeout_s=9 --only v1\n" in capsys.readouterr().out
+    Path("strict.yaml").write_text("measures: {latency: 4 %}\n")
+    assert main(["gate", "--replay", str(record), "--rules", "strict.yaml"]) == 1
+    assert f"{again} --rules strict.yaml --set timeout_s=9 --only v1\n" in capsys.readouterr().out
+
+
+def test_a_cell_whose_times_no_rule_judges_has_no_tolerance(
+    suite_file: str, revisions: Callable[..., dict[str, Any]]
+) -> None:
+    asked = revisions(1.3)
+    Path("gate.yaml").write_text("cells: {v1: {latency: ignore}}\n")
+    assert main(["gate", suite_file, "--against", "main", "--rules", "gate.yaml"]) == 0
+    assert (asked["overrides"], asked["tolerance"]) == ([], None)
+
+
+def test_no_time_is_asked_to_be_equal(
+    suite_file: str, revisions: Callable[..., dict[str, Any]], assert_refused: Refused
+) -> None:
+    asked = revisions(1.3)
+    Path("gate.yaml").write_text("measures: {latency: 0 %}\n")
+    assert_refused(
+        ["gate", suite_file, "--against", "main", "--rules", "gate.yaml"], "no two times are equal"
+    )
+    assert asked == {}
+
+
 def test_times_that_no_rule_judges_are_not_taken(
     suite_file: str, revisions: Callable[..., dict[str, Any]]
 ) -> None:
@@ -254,6 +297,101 @@ def test_markdown_junit_summary_and_annotations(
     )
     assert main([*command, "--annotations", "none"]) == 1
     assert "::error" not in capsys.readouterr().err
+
+
+def test_an_empty_summary_is_none(
+    runs: ModuleType,
+    written: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "")
+    run = written(runs.run())
+    assert main(["gate", run, run, "--summary"]) == 0
+    assert "$GITHUB_STEP_SUMMARY is not set here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--summary", "--out"])
+@pytest.mark.parametrize("place", ["file/below", "folder"])
+def test_a_file_that_cannot_be_is_told_before_anything_is_measured(
+    suite_file: str,
+    baseline: str,
+    measured: Callable[..., FakeMeasure],
+    assert_refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    place: str,
+) -> None:
+    Path("file").write_text("")
+    Path("folder").mkdir()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", place)
+    fake = measured()
+    words = [] if option == "--summary" else [place]
+    if (option, place) == ("--out", "folder"):
+        words = ["file"]
+    command = ["gate", suite_file, "--baseline", baseline, option, *words]
+    assert_refused(command, f"{option} {(words or [place])[0]} cannot be written: ")
+    assert fake.suites == []
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--summary", "--out"])
+def test_a_file_that_cannot_be_written_hides_no_verdict(
+    runs: ModuleType,
+    written: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+) -> None:
+    def full(path: Path, *_: Any) -> None:
+        raise cannot_write(path, OSError(errno.ENOSPC, "No space left on device"))
+
+    base, head = written(runs.run(1.4)), written(runs.run(1.0, seed=50))
+    monkeypatch.setattr("benchbench.core.store.write_atomically", full)
+    monkeypatch.setattr("benchbench.gate.record.write_atomically", full)
+    monkeypatch.setattr("benchbench.cli.gate_files._append", full)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "s.md")
+    words = [option] if option == "--summary" else [option, "there"]
+    assert main(["gate", base, head, *words]) == 1
+    out, err = capsys.readouterr()
+    assert "fail: v1 speedup" in out
+    name = "$GITHUB_STEP_SUMMARY" if option == "--summary" else option
+    assert "No space left on device" in err
+    assert f"give another place with {name}; the verdict stands all the same" in err
+    assert "--resume" not in err
+
+
+def test_a_protocol_that_the_suite_declares_otherwise_is_told_before_anything_is_measured(
+    runs: ModuleType, suite_file: str, measured: Callable[..., FakeMeasure], assert_refused: Refused
+) -> None:
+    from benchbench.gate.baseline import updated, write_baseline
+
+    protocol = runs.TIMING.model_copy(update={"settings": {"threads": 1, "processes": 2, "old": True}})
+
+    def changed(one: Any) -> Any:
+        return one.model_copy(update={"setting": one.setting and "cpu, 1 thread", "protocol": protocol})
+
+    table = runs.run()
+    results = tuple(
+        each.model_copy(update={"measurements": tuple(map(changed, each.measurements))})
+        for each in table.results
+    )
+    write_baseline("base.json", updated(None, table.model_copy(update={"results": results}), reason="r"))
+    Path(suite_file).write_text(SUITE.replace("latency,", "latency: {threads: 1, processes: 1},"))
+    fake = measured()
+    command = ["gate", suite_file, "--baseline", "base.json"]
+    assert_refused(command, "latency of baseline: processes 2 in the base and 1 in the head")
+    assert fake.suites == []
+
+
+@pytest.mark.parametrize("content", ["{", '{"reasons": []}', '{"reasons": [], "schema_version": 1}'])
+def test_a_damaged_baseline_is_removed_before_it_is_written_anew(
+    runs: ModuleType, written: Callable[..., str], capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    Path("base.json").write_text(content)
+    command = ["gate", written(runs.run()), "--baseline", "base.json", "--update", "--reason", "r"]
+    assert main(command) == 2
+    assert "to do: remove the file, then: `benchbench gate SUITE --baseline FILE" in capsys.readouterr().err
+    assert Path("base.json").read_text() == content
 
 
 WRONG = {
@@ -327,7 +465,7 @@ BAD_BASES: dict[str, tuple[Callable[[ResultTable], ResultTable], str]] = {
         lambda table: table.model_copy(update={"suite": table.suite.model_copy(update={"name": "other"})}),
         "the base is of the suite 'other', the head of 'toy'",
     ),
-    "another protocol": (with_other_protocol, "cannot be compared: transposed: 'output size' and None"),
+    "another protocol": (with_other_protocol, "transposed output size in the base and not told in the head"),
     "no samples": (without_samples, "the base has no samples of speedup of v1"),
 }
 

@@ -64,18 +64,20 @@ def add_gate(parser: ArgumentParser) -> None:
 
 def gate(args: Namespace) -> int:
     """`benchbench gate`; 1 where a verdict is `fail`, 0 where none is or the baseline was updated."""
+    from benchbench.cli.gate_files import attempt, write_reports
     from benchbench.cli.gate_measure import command_again, measure
     from benchbench.gate.record import judge
 
     asked = measure(args)
     report = None
     if asked.record is not None:
-        kept = _keep(asked)
+        kept = attempt(lambda: _keep(asked), option="--out")
         report = judge(asked.record, asked.rules, rerun=command_again(args, asked.record))
-        _write(args, report, file=asked.file)
         _print(args, report)
         if kept is not None and not args.json:
             print(f"samples: {from_here(kept)}; other rules: benchbench gate --replay {from_here(kept)}")
+        write_reports(args, report)
+        _annotate(args, report, file=asked.file)
     if args.update:
         _update(args, asked)
         return 0
@@ -101,26 +103,9 @@ def _keep(asked: Asked) -> Path | None:
     return path
 
 
-def _write(args: Namespace, report: GateReport, *, file: str) -> None:
-    from benchbench.core.store import cannot_write, write_atomically
+def _annotate(args: Namespace, report: GateReport, *, file: str) -> None:
     from benchbench.gate.annotations import write_annotations
-    from benchbench.gate.junit import write_junit
-    from benchbench.gate.markdown import write_markdown
 
-    if args.markdown not in (None, "-"):
-        write_atomically(Path(args.markdown), write_markdown(report))
-    if args.junit is not None:
-        write_atomically(Path(args.junit), write_junit(report))
-    if args.summary:
-        target = os.environ.get("GITHUB_STEP_SUMMARY")
-        if target is None:
-            say("--summary: $GITHUB_STEP_SUMMARY is not set here; nothing was added")
-        else:
-            try:
-                with open(target, "a", encoding="utf-8") as summary:
-                    summary.write(f"{write_markdown(report)}\n")
-            except OSError as error:
-                raise cannot_write(Path(target), error) from error
     automatic = "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "none"
     if (args.annotations or automatic) == "github":
         # To standard error, which GitHub reads too: standard output stays the answer alone.

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbench.cli.commands import say
+from benchbench.cli.gate_checks import check_early, check_names
+from benchbench.cli.gate_files import check_files
 from benchbench.cli.gate_request import check_request, is_suite
 from benchbench.cli.running import at_its_line
 from benchbench.core.errors import BenchbenchError, OptionError
@@ -53,6 +55,7 @@ def measure(args: Namespace) -> Asked:
         BenchbenchError: options that do not go together, or as what it calls.
     """
     way = check_request(args)
+    check_files(args)
     if way == "replay":
         return _replayed(args)
     if way == "against":
@@ -64,17 +67,35 @@ def measure(args: Namespace) -> Asked:
 
 def command_again(args: Namespace, record: GateRecord) -> Callable[[str], str]:
     """What makes of a cell, as `--only` takes it, the command that judges it again; of "" that for all."""
+    asked = args
     if args.replay is not None and record.revisions is not None:
         # One cell's times are judged among all of a gate: it takes measuring to judge one alone.
-        words = shlex.split(record.command)
-    else:
-        words = ["benchbench", "gate", *args.targets]
-        for name in ("baseline", "against", "replay", "rules", "profile"):
-            value = getattr(args, name)
-            words += [f"--{name}", value] if value is not None else []
-        for setting in args.settings:
-            words += ["--set", setting]
-    return lambda only: shlex.join([*words, "--only", only] if only else words)
+        asked = _as_recorded(record.command) or args
+    words = ["benchbench", "gate", *asked.targets]
+    # By the rules that were used here; without any those of the recorded command were.
+    ways = {name: getattr(asked, name) for name in ("baseline", "against", "replay")}
+    ways |= {"rules": args.rules or asked.rules, "profile": asked.profile}
+    for name, value in ways.items():
+        words += [f"--{name}", value] if value is not None else []
+    for setting in asked.settings:
+        words += ["--set", setting]
+
+    def command(only: str) -> str:
+        chosen = only or asked.only
+        return shlex.join([*words, "--only", chosen] if chosen else words)
+
+    return command
+
+
+def _as_recorded(command: str) -> Namespace | None:
+    from benchbench.cli.parser import parse_arguments
+
+    try:
+        words = shlex.split(command)
+        # Anything else would do, or print, something here.
+        return parse_arguments(words[1:]) if words[1:2] == ["gate"] and "--help" not in words else None
+    except (BenchbenchError, ValueError):
+        return None  # of another version, or no command line
 
 
 def _rules(args: Namespace, declared: GateRules | None) -> tuple[GateRules, SourceMap | None]:
@@ -92,7 +113,7 @@ def _replayed(args: Namespace) -> Asked:
     record = read_record(args.replay)
     rules, sources = _rules(args, record.rules)
     if record.tables is not None:
-        _check_names(rules, sources, record.tables.base, record.tables.head)
+        check_names(rules, sources, record.tables.base, record.tables.head)
     if args.only is not None:
         if record.tables is None:
             raise OptionError("--only does not go with the record of two revisions", fix="leave it out")
@@ -106,7 +127,7 @@ def _results(args: Namespace) -> Asked:
 
     base, head = (read_side(path) for path in args.targets)
     rules, sources = _rules(args, head.suite.gate)
-    _check_names(rules, sources, base, head)
+    check_names(rules, sources, base, head)
     record = GateRecord(
         suite=head.suite.name,
         names=(_run_name(base, args.targets[0]), _run_name(head, args.targets[1])),
@@ -127,7 +148,7 @@ def _run_and_baseline(args: Namespace) -> Asked:
     rules, sources = _rules(args, head.suite.gate)
     if previous is None:
         return Asked(rules=rules, head=head)
-    _check_names(rules, sources, previous.table, head)
+    check_names(rules, sources, previous.table, head)
     record = GateRecord(
         suite=head.suite.name,
         names=(_run_name(previous.table, args.baseline), _run_name(head, args.targets[0])),
@@ -145,12 +166,12 @@ def _suite_and_baseline(args: Namespace) -> Asked:
     from benchbench.gate.record import GateRecord, MeasuredTables
     from benchbench.gate.rules import rule_of
     from benchbench.gate.tables import cells_to_confirm
-    from benchbench.runner.gate_run import measure_again, measure_suite, narrowed
+    from benchbench.runner.gate_run import check_declared, measure_again, measure_suite, narrowed
 
     file, suite = _load(args)
     rules, sources = _rules(args, suite.gate)
     previous = _previous(args)
-    _check_early(rules, sources, suite, () if previous is None else (previous.table,))
+    check_early(rules, sources, suite, () if previous is None else (previous.table,))
     if previous is not None and previous.table.suite.name != suite.name:
         # Told before anything is measured, by the words of whoever would tell it afterwards.
         pair_cells(previous.table, previous.table.model_copy(update={"suite": suite}))
@@ -159,6 +180,8 @@ def _suite_and_baseline(args: Namespace) -> Asked:
         return rule_of(rules, measure, cell).kind != "ignore"
 
     chosen = narrowed(suite, only=args.only, is_judged=is_judged)
+    if previous is not None:
+        check_declared(previous.table, chosen)
     out = Path(args.out or "results")
     try:
         head = measure_suite(chosen, out=out, command=_command(), folders=(file.parent,), say=say)
@@ -188,7 +211,7 @@ def _against(args: Namespace) -> Asked:
 
     _, suite = _load(args)
     rules, sources = _rules(args, suite.gate)
-    _check_early(rules, sources, suite, ())
+    check_early(rules, sources, suite, ())
     timed = {cell.label: rule_of(rules, "latency", cell) for cell in expand(suite, only=args.only)}
     overrides = list(args.settings)
     if all(rule.kind == "ignore" for rule in timed.values()):
@@ -200,7 +223,7 @@ def _against(args: Namespace) -> Asked:
         profile=args.profile,
         only=args.only,
         overrides=overrides,
-        tolerance_of=lambda label: timed[label].tolerance or 1.0,
+        tolerance_of=lambda label: timed[label].tolerance,
         say=say,
     )
     record = GateRecord(
@@ -232,27 +255,6 @@ def _previous(args: Namespace) -> Baseline | None:
     if args.update and not Path(args.baseline).exists():
         return None
     return read_baseline(args.baseline)
-
-
-def _check_early(
-    rules: GateRules, sources: SourceMap | None, suite: Suite, tables: tuple[ResultTable, ...]
-) -> None:
-    from benchbench.core.registry import MEASURES
-
-    names = [MEASURES.load(spec.name).names or ("*",) for spec in suite.measure]
-    if sources is None or ("*",) in names:
-        return  # the suite's own rules were checked with it; a measure without names may make any
-    _check_names(rules, sources, *tables, more=[name for several in names for name in several])
-
-
-def _check_names(
-    rules: GateRules, sources: SourceMap | None, *tables: ResultTable, more: list[str] | None = None
-) -> None:
-    from benchbench.gate.rules import check_file_rules
-
-    if sources is not None:
-        measured = [each.name for table in tables for result in table.results for each in result.measurements]
-        check_file_rules(rules, sources, measured=(*measured, *(more or ())))
 
 
 def _run_name(table: ResultTable, path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchbench.core.errors import ProtocolMismatchError
-from benchbench.core.measurement import Measurement
+from benchbench.core.measurement import Measurement, Protocol
 from benchbench.core.model import JsonValue, canonical_json
 
 
@@ -18,6 +18,27 @@ def differing_settings(
         for key in sorted({*first, *second})
         if canonical_json(first.get(key)) != canonical_json(second.get(key))
     }
+
+
+def mismatch(label: str, name: str, base: Protocol, head: Protocol) -> ProtocolMismatchError:
+    """The error for two figures of one name that were not made alike, with every setting that differs."""
+    found: dict[str, tuple[JsonValue, JsonValue]] = {}
+    if base.name != head.name:
+        found["protocol"] = base.name, head.name
+    found |= differing_settings(base.settings, head.settings)
+    told = "; ".join(
+        f"{key} {_plain(one)} in the base and {_plain(other)} in the head"
+        for key, (one, other) in found.items()
+    )
+    return ProtocolMismatchError(
+        f"{name} of {label}: {told}",
+        expected="one protocol for both: what was measured otherwise is not compared",
+        fix="measure both alike, let the rules ignore it, or write a new baseline elsewhere",
+    )
+
+
+def _plain(value: JsonValue) -> str:
+    return "not told" if value is None else value if isinstance(value, str) else canonical_json(value)
 
 
 def require_same_protocol(first: Measurement, second: Measurement, *, names: tuple[str, str]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from benchbench.core.cell import Cell, Setting
@@ -16,6 +15,7 @@ from benchbench.core.errors import (
 )
 from benchbench.core.model import JsonValue, canonical_json, dump_declared
 from benchbench.core.overrides import set_value
+from benchbench.core.plan_names import declared_names, has_swept_part, of_variant
 from benchbench.core.resolve import check_architecture, check_data, check_replace, check_train
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import ArchitectureSpec, Suite, Variant
@@ -45,34 +45,13 @@ def expand(suite: Suite, *, only: str | None = None, sources: SourceMap | None =
     """
     where = sources or SourceMap(f"suite '{suite.name}'")
     _check_sweeps(suite, where)
-    shared = {key: values for key, values in suite.matrix.items() if not _of_variant(key)}
-    own = {key: values for key, values in suite.matrix.items() if key.startswith("variant.")}
-    names = [str(name) for name in suite.matrix.get("variant", tuple(suite.variants))]
-    cells = [
-        _cell(suite, name, (*settings, *swept), where)
-        for settings in _combinations(shared)
-        for name in names
-        for swept in _combinations(own if _has_swept_part(suite.variants[name], own) else {})
-    ]
+    cells = [_cell(suite, name, settings, where) for name, settings in declared_names(suite)]
     for cell in cells:
         if len(cell.settings) > 1:
             # Each value is right alone; together they may not be.
             _check_cell(cell, _Fixed(where, ("matrix",)))
     _check_distinct(suite, cells, where)
     return _select(cells, only)
-
-
-def _of_variant(key: str) -> bool:
-    return key == "variant" or key.startswith("variant.")
-
-
-def _combinations(sweeps: Mapping[str, tuple[JsonValue, ...]]) -> Iterator[tuple[Setting, ...]]:
-    for values in itertools.product(*sweeps.values()):
-        yield tuple(Setting(key=key, value=value) for key, value in zip(sweeps, values, strict=True))
-
-
-def _has_swept_part(variant: Variant, keys: Iterable[str]) -> bool:
-    return all(getattr(variant, key.split(".")[1].split("[")[0]) for key in keys)
 
 
 def _cell(suite: Suite, name: str, settings: tuple[Setting, ...], sources: SourceMap) -> Cell:
@@ -189,8 +168,8 @@ def _check_value(suite: Suite, setting: Setting, sources: SourceMap, place: Plac
         return
     at = _Fixed(sources, place)
     for name, variant in suite.variants.items():
-        own = (setting.key,) if _of_variant(setting.key) else ()
-        if not _has_swept_part(variant, own):
+        own = (setting.key,) if of_variant(setting.key) else ()
+        if not has_swept_part(variant, own):
             continue
         _check_cell(_cell(suite, name, (setting,), at), at)
 

@@ -31,7 +31,12 @@ PERCENT_PATTERN = r"^\d+(\.\d+)?\s*%$"
 
 def _share(value: object) -> object:
     found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
-    return float(found[1]) / 100 if found else value
+    if found is None:
+        return value
+    share = float(found[1]) / 100
+    if share >= 1:
+        raise ValueError(f"a tolerance of {found[1]} % lets nearly everything pass: expected below 100 %")
+    return share
 
 
 Tolerance = Annotated[float, BeforeValidator(_share), Field(ge=0)]
@@ -107,7 +112,7 @@ def matches(glob: str, names: Iterable[str]) -> bool:
 
 
 def check_rules(rules: GateRules, known: Iterable[str], sources: SourceMap, place: Place) -> None:
-    """Check the names of measures in rules, and that no time is asked to be exact.
+    """Check the names of measures in rules, and that no time is asked to be exact, as 0 % would be.
 
     Args:
         rules: what was declared.
@@ -125,7 +130,7 @@ def check_rules(rules: GateRules, known: Iterable[str], sources: SourceMap, plac
         is_glob = "*" in name or "?" in name
         if not is_glob and name not in names and name.partition("[")[0] not in names:
             raise unknown_name("measure in a gate's rules", name, names, where=where)
-        if rule.rule == "exact" and name in TIMES:
+        if (rule.rule == "exact" or rule.tolerance == 0) and name in TIMES:
             raise never_exact(name).at(where)
 
 

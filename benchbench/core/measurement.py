@@ -242,7 +242,10 @@ class RunRecord(Frozen):
 
 
 class ResultTable(Frozen):
-    """All results of one run, with what was declared and what the machine is."""
+    """All results of one run, with what was declared and what the machine is.
+
+    `folder` and `unread`, a line for each thing that was left out in reading, are not part of the file.
+    """
 
     schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
     suite: Suite
@@ -250,6 +253,7 @@ class ResultTable(Frozen):
     environment: Environment
     results: tuple[CellResult, ...] = ()
     folder: str | None = Field(default=None, exclude=True)
+    unread: tuple[str, ...] = Field(default=(), exclude=True)
 
     def of(self, variant: str) -> tuple[CellResult, ...]:
         """The results of one variant, in the order of the plan."""

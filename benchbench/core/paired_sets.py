@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from benchbench.core.gating import PairedSet, SetsEstimate
 from benchbench.core.measurement import Interval
-from benchbench.core.statistics import MedianEstimate, estimate_median, student_quantile
+from benchbench.core.statistics import MedianEstimate, estimate_median, student_above, student_quantile
 
 LEVEL = 0.95
 MOST_SETS = 3
 # Of one side: a set that cannot be sure beyond this many is none.
 LEAST_CONFIRMED = 2
-_TAIL = (1 - LEVEL) / 2
+# Red can be said after the second set and after the third: both looks together err as seldom as one would.
+ALPHA = (1 - LEVEL) / 2 / (MOST_SETS - LEAST_CONFIRMED + 1)
 
 # The ratio of two processes of one code, with its interval over rounds.
 Control: TypeAlias = tuple[float, Interval]
@@ -81,19 +82,20 @@ def estimate(sets: Sequence[PairedSet], *, tolerance: float, seed: int = 0) -> S
     )
 
 
-def needs_another(found: SetsEstimate | None, *, tolerance: float, taken: int, cells: int = 1) -> bool:
+def needs_another(found: SetsEstimate | None, *, tolerance: float, taken: int, timings: int = 1) -> bool:
     """Whether a cell needs a further set of fresh processes.
 
     Args:
         found: what the sets so far say; None before the first.
         tolerance: share by which head may be slower.
         taken: how many sets there are.
-        cells: how many cells the gate has; a slow-down is sure only when it is so among all of them.
+        timings: how many times the gate judges, cells by settings; a slow-down is sure only when it is so
+            among all of them.
     """
     if found is None or taken == 0:
         return True
     return taken < MOST_SETS and not (
-        excludes_slower(found, tolerance) or is_slower(found, tolerance, alpha=_TAIL / cells)
+        excludes_slower(found, tolerance) or is_slower(found, tolerance, alpha=ALPHA / timings)
     )
 
 
@@ -108,7 +110,7 @@ def excludes_slower(found: SetsEstimate, tolerance: float) -> bool:
     return found.is_quiet and found.interval.high <= 1 + tolerance
 
 
-def is_slower(found: SetsEstimate, tolerance: float, *, alpha: float = _TAIL) -> bool:
+def is_slower(found: SetsEstimate, tolerance: float, *, alpha: float = ALPHA) -> bool:
     """Whether head is surely slower by more than the tolerance, and more than one set says so by itself."""
     return (
         found.is_quiet
@@ -173,9 +175,6 @@ def _interval(centre: float, half: float) -> Interval:
 
 
 def _beyond(excess: float, error: float, freedom: int) -> float:
-    # scipy is slow to import, and most of what reads a verdict needs no probability.
-    from scipy.special import stdtr
-
     if error == 0.0:
         return 0.0 if excess > 0 else 1.0
-    return float(stdtr(freedom, -excess / error))
+    return student_above(excess / error, freedom)

@@ -16,7 +16,8 @@ class RunsRead:
     """What could be read.
 
     Attributes:
-        tables: a result table per run that is there, without its damaged cells.
+        tables: a result table per run that is there, without its damaged cells; `unread` has a line for
+            each file that was left out, and that of the first one for each run.
         refused: what was asked for and is no run that can be read.
     """
 
@@ -33,14 +34,24 @@ def read_runs(paths: Iterable[str | Path], *, tell: Callable[[str], None]) -> Ru
     tables: list[ResultTable] = []
     refused: list[StoreError] = []
     for path in paths:
+        errors: list[StoreError] = []
         try:
-            tables.append(read_run(path, tell=lambda error: tell(f"left out: {one_line(error)}")))
+            table = read_run(path, tell=errors.append)
         except StoreError as error:
             refused.append(error)
+            continue
+        for each in errors:
+            tell(f"left out: {one_line(each)}")
+        # Below the run's folder, wherever that lies on this machine.
+        unread = tuple(one_line(each).replace(f"{table.folder}/", "") for each in errors)
+        tables.append(table.model_copy(update={"unread": unread}))
     if not tables and refused:
         raise refused[0]
-    for each in refused:
-        tell(f"left out: {one_line(each)}")
+    lost = tuple(map(one_line, refused))
+    for line in lost:
+        tell(f"left out: {line}")
+    if lost:
+        tables[0] = tables[0].model_copy(update={"unread": (*tables[0].unread, *lost)})
     return RunsRead(tuple(tables), tuple(refused))
 
 

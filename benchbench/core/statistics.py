@@ -168,6 +168,14 @@ def student_quantile(probability: float, freedom: int) -> float:
     return float(sum(term / freedom**power for power, term in enumerate(terms)))
 
 
+def student_above(value: float, freedom: int) -> float:
+    """Probability of a value above this one, by Student's t distribution."""
+    # scipy is slow to import, and most of what reads a verdict needs no probability.
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, -value))
+
+
 @dataclass(frozen=True, slots=True)
 class MedianEstimate:
     """A median, its standard error, and the degrees of freedom that the error has."""
@@ -200,6 +208,15 @@ def estimate_median(values: ArrayLike, *, seed: int = 0, resamples: int = 400) -
     return MedianEstimate(float(np.median(samples)), max(error, least), blocks - 1)
 
 
+def count_blocks(rounds: int) -> int:
+    """Into how many blocks of successive rounds a bootstrap takes them apart."""
+    return -(-rounds // _block_length(rounds))
+
+
+def _block_length(rounds: int) -> int:
+    return max(1, round(math.cbrt(rounds)))
+
+
 def _log_ratio(top: ArrayLike, bottom: ArrayLike) -> NDArray[np.float64]:
     a, b = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or a.size < 2:
@@ -229,8 +246,8 @@ def _resampled_medians(
     values: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], int]:
     size = values.size
-    block = max(1, round(size ** (1 / 3)))
-    blocks = -(-size // block)
+    block = _block_length(size)
+    blocks = count_blocks(size)
     starts = rng.integers(0, size, size=(resamples, blocks))
     # Circular blocks give every round the same weight.
     index = (starts[:, :, None] + np.arange(block)) % size

@@ -207,7 +207,7 @@ class RunStore:
                 known = results.get(addendum.cell.id)
                 results[addendum.cell.id] = known.merged(addendum) if known else addendum
         ordered = sorted(results.values(), key=lambda each: place_in_plan(each.cell, table.suite))
-        return table.model_copy(update={"results": tuple(ordered), "folder": str(self.folder)})
+        return table.model_copy(update={"results": tuple(ordered), "folder": str(self.folder), "unread": ()})
 
 
 def new_run_id(now: datetime | None = None) -> str:

@@ -50,6 +50,8 @@ def parse_file(path: Path, model: type[FrozenT], *, what: str, mark: str, fix: s
     """
     where = Location(str(path))
     expected = f"a {what} as `benchbench gate` writes it"
+    # What is damaged is never written over, so a command alone would say the same again.
+    anew = f"remove the file, then: {fix}"
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -57,12 +59,14 @@ def parse_file(path: Path, model: type[FrozenT], *, what: str, mark: str, fix: s
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}", expected=expected) from None
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"damaged {what}: {error}", expected=expected, fix=fix, where=where) from None
+        raise StoreError(f"damaged {what}: {error}", expected=expected, fix=anew, where=where) from None
     if not isinstance(document, dict) or mark not in document:
-        raise StoreError(f"{path} is no {what}", expected=expected, fix=fix)
+        raise StoreError(f"{path} is no {what}", expected=expected, fix=f"name another file: {fix}")
     version = document.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise StoreError(f"damaged {what}: schema_version is {version!r}", expected=expected, where=where)
+        raise StoreError(
+            f"damaged {what}: schema_version is {version!r}", expected=expected, fix=anew, where=where
+        )
     if version > GATE_SCHEMA:
         raise StoreError(
             f"{path} has schema version {version}",
@@ -78,6 +82,6 @@ def parse_file(path: Path, model: type[FrozenT], *, what: str, mark: str, fix: s
         raise StoreError(
             f"damaged {what}: {first['msg']}",
             expected=expected,
-            fix=fix,
+            fix=anew,
             where=Location(str(path), key=key or None),
         ) from None

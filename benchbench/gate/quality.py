@@ -12,8 +12,8 @@ from benchbench.core.measurement import Interval, Measurement
 from benchbench.core.units import format_quantity
 from benchbench.gate.making import Maker
 from benchbench.gate.rules import Rule
-from benchbench.gate.statistics import Worse, mean_log_ratio, reject_by_holm
-from benchbench.gate.words import percent, signed, span
+from benchbench.gate.statistics import UNKNOWN_FREEDOM, Worse, mean_log_ratio, reject_by_holm
+from benchbench.gate.words import percent, signed
 
 Pair = tuple[Measurement, Measurement]
 # From three seeds on, what seeds differ by is the interval: it knows of training what images do not.
@@ -66,8 +66,8 @@ def _judge(found: QualityFinding, stands: bool, tests: int) -> Verdict:
         base=base,
         head=head,
         change=head / base if is_ratio else None,
-        # Of the change, which for a figure that is better when higher runs the other way.
-        interval=_turned(found) if is_ratio else None,
+        # Of a difference the interval is by the figure's scale, and none of head / base.
+        interval=found.worse.interval if is_ratio and found.worse and not found.worse.is_difference else None,
     )
 
 
@@ -82,13 +82,14 @@ def _decide(found: QualityFinding, stands: bool, tests: int) -> tuple[Status, st
     if worse is None:
         return "ambiguous", f"{told}: not to be compared by a ratio"
     if worse.interval is None:
-        if worse.ratio <= 1 + tolerance:
+        if worse.share <= tolerance:
             return "pass", f"{told}, tolerance {percent(tolerance)}"
         return "ambiguous", f"{told}, tolerance {percent(tolerance)}: no interval says how sure that is"
-    told += f", worse by {span(worse.interval)} ({worse.how}), tolerance {percent(tolerance)}"
-    if worse.interval.high <= 1 + tolerance:
+    low, high = worse.shares
+    told += f", worse by [{signed(low)}, {signed(high)}] ({worse.how}), tolerance {percent(tolerance)}"
+    if high <= tolerance:
         return "pass", told
-    if worse.interval.low <= 1 + tolerance:
+    if low <= tolerance:
         return "ambiguous", f"{told}: the interval holds the tolerance; more images or seeds would tell"
     if not stands:
         return "ambiguous", f"{told}: clear alone, but not among {tests} figures (Holm)"
@@ -107,46 +108,43 @@ def _worse(pairs: Sequence[Pair]) -> Worse | None:
     first = pairs[0][0]
     is_ratio = first.unit != "dB" and all(a.value > 0 and b.value > 0 for a, b in pairs)
     if is_ratio and len(pairs) >= _SEEDS:
-        ratios = [b.value / a.value if first.direction == "lower" else a.value / b.value for a, b in pairs]
-        value, interval = mean_log_ratio(ratios)
-        return Worse(value, interval, f"over {len(pairs)} seeds")
+        value, interval = mean_log_ratio([b.value / a.value for a, b in pairs])
+        how = f"over {len(pairs)} seeds"
+        return Worse(value, interval, how, direction=first.direction, freedom=len(pairs) - 1)
     change = change_between(pairs)
     return None if change is None else _of_change(change, pairs)
 
 
 def _of_change(change: Change, pairs: Sequence[Pair]) -> Worse | None:
-    lower = pairs[0][0].direction == "lower"
     ends = (change.value, change.value) if change.how == "exact" else change.interval
+    values = [change.value, *(ends or ())]
     if change.is_difference:
         scale = max(_scale(base) for base, _ in pairs)
         if scale <= 0:
             return None
-        sign = 1 if lower else -1
-        values = [1 + sign * each / scale for each in (change.value, *(ends or ()))]
-    elif min(change.value, *(ends or (change.value,))) <= 0:
+        values = [1 + each / scale for each in values]
+    elif min(values) <= 0:
         return None
-    else:
-        values = [each if lower else 1 / each for each in (change.value, *(ends or ()))]
-    if ends is None:
-        return Worse(values[0], None, change.how)
-    return Worse(values[0], Interval(low=min(values[1:]), high=max(values[1:])), change.how)
+    return Worse(
+        values[0],
+        None if ends is None else Interval(low=values[1], high=values[2]),
+        change.how,
+        direction=pairs[0][0].direction,
+        freedom=_freedom(change, pairs),
+        is_difference=change.is_difference,
+    )
+
+
+def _freedom(change: Change, pairs: Sequence[Pair]) -> int:
+    if change.how != "image by image":
+        return UNKNOWN_FREEDOM
+    return min(sum(map(len, base.samples)) for base, _ in pairs) - 1
 
 
 def _scale(figure: Measurement) -> float:
     # A kernel distance about 0 has no scale but its own uncertainty.
     ends = () if figure.interval is None else (figure.interval.low, figure.interval.high)
     return float(max(abs(each) for each in (figure.value, *ends)))
-
-
-def _turned(found: QualityFinding) -> Interval | None:
-    worse = found.worse
-    if worse is None or worse.interval is None:
-        return None
-    if found.pairs[0][0].direction == "lower":
-        return worse.interval
-    if worse.interval.low <= 0:
-        return None
-    return Interval(low=1 / worse.interval.high, high=1 / worse.interval.low, level=worse.interval.level)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ from benchbench.core.changes import LATENCIES, join_intervals
 from benchbench.core.errors import GateError
 from benchbench.core.gating import Status, Verdict
 from benchbench.core.measurement import CellResult, Interval, Measurement, ResultTable
-from benchbench.core.statistics import paired_ratio
+from benchbench.core.statistics import count_blocks, paired_ratio, student_quantile
 from benchbench.gate.making import Maker
 from benchbench.gate.rules import Rule
 from benchbench.gate.statistics import Worse, reject_by_holm
@@ -83,7 +83,13 @@ def compare_speedups(
         rule=rule,
         base=base,
         head=head,
-        worse=Worse(base.value / head.value, interval, "both runs' intervals"),
+        # Of times, which a speed-up is the inverse of: how much slower the head is.
+        worse=Worse(
+            base.value / head.value,
+            interval,
+            "both runs' intervals",
+            freedom=_joint_freedom(pair, results),
+        ),
         noisy=_noise(tables, pair, rule.tolerance or 0.0),
         by_process=_by_process(tables, pair, results, 1 + (rule.tolerance or 0.0)),
     )
@@ -203,6 +209,29 @@ def _time(result: CellResult | None, ratio: Measurement) -> Measurement | None:
 def _samples(result: CellResult, ratio: Measurement) -> tuple[tuple[float, ...], ...]:
     time = _time(result, ratio)
     return () if time is None else tuple(chunk for chunk in time.samples if len(chunk) > 1)
+
+
+def _joint_freedom(pair: tuple[Measurement, Measurement], results: tuple[CellResult, CellResult]) -> int:
+    """Degrees of freedom of both runs' intervals joined.
+
+    Source: Welch 1947 (of a difference of two means, on the log scale).
+    """
+    variances, weighed = 0.0, 0.0
+    for figure, result in zip(pair, results, strict=True):
+        assert figure.interval is not None
+        freedom = _freedom(result, figure)
+        half = math.log(figure.interval.high / figure.interval.low) / 2
+        variance = (half / student_quantile(0.5 + figure.interval.level / 2, freedom)) ** 2
+        variances += variance
+        weighed += variance**2 / freedom
+    return int(variances**2 / weighed + 1e-9) if weighed > 0 else 1
+
+
+def _freedom(result: CellResult, ratio: Measurement) -> int:
+    # Of Student's interval over the processes, or over one process's blocks of rounds (core/statistics.py):
+    # whichever was the wider, no interval has fewer than the processes give it.
+    chunks = _samples(result, ratio)
+    return len(chunks) - 1 if len(chunks) > 1 else max(count_blocks(len(chunks[0])) - 1, 1)
 
 
 def _by_process(

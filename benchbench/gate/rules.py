@@ -78,7 +78,7 @@ def rule_of(rules: GateRules, measure: str, cell: Cell) -> Rule:
         for glob, rule in layer.items():
             if matches(glob, names):
                 found = _changed(found, rule)
-    if found.kind == "exact" and measure in TIMES:
+    if (found.kind == "exact" or found.tolerance == 0) and measure in TIMES:
         raise never_exact(measure)
     return found
 

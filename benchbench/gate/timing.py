@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from benchbench.core.gating import SetsEstimate, Status
-from benchbench.core.paired_sets import LEAST_CONFIRMED, count_quiet, excludes_slower, is_slower
-from benchbench.gate.statistics import LEVEL, reject_by_holm
+from benchbench.core.paired_sets import ALPHA, LEAST_CONFIRMED, count_quiet, excludes_slower, is_slower
+from benchbench.gate.statistics import reject_by_holm
 from benchbench.gate.words import percent, signed, span
 
 CellT = TypeVar("CellT")
@@ -28,7 +28,7 @@ def decide(
 
     Source: Holm 1979; docs/protocol-gate.md says why each condition is there.
     """
-    clear = reject_by_holm({cell: found.p_slower for cell, found in estimates.items()})
+    clear = reject_by_holm({cell: found.p_slower for cell, found in estimates.items()}, level=ALPHA)
     return {
         cell: _decide_one(found, tolerances[cell], is_clear=cell in clear, tests=len(estimates))
         for cell, found in estimates.items()
@@ -43,7 +43,7 @@ def _decide_one(found: SetsEstimate, tolerance: float, *, is_clear: bool, tests:
         fresh += f", of which {sets - quiet} too noisy and set aside"
     if excludes_slower(found, tolerance):
         return "pass", f"{told}: not over {percent(tolerance)}, {fresh}"
-    if is_slower(found, tolerance, alpha=LEVEL) and is_clear:
+    if is_slower(found, tolerance) and is_clear:
         among = f" among {tests} timings (Holm)" if tests > 1 else ""
         return (
             "fail",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from benchbench.core.changes import EXACT, LATENCIES
-from benchbench.core.comparable import require_same_protocol
+from benchbench.core.comparable import mismatch
 from benchbench.core.declared import declared_otherwise
 from benchbench.core.errors import ProtocolMismatchError
 from benchbench.core.gate_rules import GateRules
@@ -64,11 +64,7 @@ def gather(
     if found.mismatches:
         first, *more = found.mismatches
         told = f" (and {len(more)} more figures)" if more else ""
-        raise ProtocolMismatchError(
-            f"{first.problem}{told}",
-            expected=first.expected,
-            fix="measure both alike, let the rules ignore it, or write a new baseline elsewhere",
-        )
+        raise ProtocolMismatchError(f"{first.problem}{told}", expected=first.expected, fix=first.fix)
     return found
 
 
@@ -174,10 +170,8 @@ class _Walk:
             )
             self._add(make.verdict(base.name, "ambiguous", reason, rule=rule, setting=base.setting))
             return
-        try:
-            require_same_protocol(base, head, names=(f"{make.label} in the base", "in the head"))
-        except ProtocolMismatchError as error:
-            self._into.mismatches.append(error)
+        if base.protocol.hash != head.protocol.hash:
+            self._into.mismatches.append(mismatch(make.label, base.name, base.protocol, head.protocol))
             return
         if is_ratio:
             self._into.ratios.append(compare_speedups(make, rule, (base, head), self._tables, results))

@@ -19,6 +19,7 @@ from benchbench.core.gating import Verdict
 from benchbench.core.measurement import CellResult, Measurement
 from benchbench.core.model import parse_options
 from benchbench.core.registry import MEASURES
+from benchbench.gate.lines import measure_words
 from benchbench.pytest_plugin import AmbiguousVerdict
 from benchbench.pytest_plugin.facts import facts_of
 from benchbench.pytest_plugin.making import makes
@@ -104,6 +105,10 @@ class _Told(pytest.Function):
         """The suite's file."""
         return self.path, 0, self.name
 
+    def place_of(self, verdict: Verdict) -> str:
+        """What a verdict is of, beside the test's own name."""
+        return measure_words(verdict)
+
     def tell(self, verdicts: Iterable[Verdict]) -> None:
         """Turn verdicts into a failure, a warning or nothing; junit gets them as properties.
 
@@ -112,13 +117,13 @@ class _Told(pytest.Function):
         """
         found = tuple(verdicts)
         for each in found:
-            where = f"{each.measure} ({each.setting})" if each.setting else each.measure
+            where = self.place_of(each)
             self.user_properties.append((f"verdict {where}", f"{each.status}: {each.reason}"))
             if each.status == "ambiguous" or each.is_warning:
                 self.warn(AmbiguousVerdict(f"{self.name}: {where}: {each.reason}"))
         wrong = [each for each in found if each.status == "fail"]
         if wrong:
-            lines = [f"{each.measure}: {each.reason}" for each in wrong]
+            lines = [f"{self.place_of(each)}: {each.reason}" for each in wrong]
             lines += [f"  again: {each.rerun}" for each in wrong if each.rerun]
             raise VerdictError("\n".join(lines))
 
@@ -156,6 +161,7 @@ class MeasureItem(_Told):
         """This test will run."""
         if not any(mark.name == "skip" for mark in self.iter_markers()):
             self.run_of_suite.wanted.add(self.test.spec)
+            self.run_of_suite.wanted_cells.add(self.test.cell.id)
 
     def check(self, benchmark: BenchmarkFixture | None, clock: RecordedClock) -> None:
         """Measure the suite unless another test has, tell pytest-benchmark, then the verdicts.
@@ -212,6 +218,10 @@ class RestItem(_Told):
 
     def want(self) -> None:
         """It needs nothing that the others do not."""
+
+    def place_of(self, verdict: Verdict) -> str:
+        """With the cell, which this test's name does not tell."""
+        return " ".join(part for part in (verdict.cell, measure_words(verdict)) if part)
 
     def check(self) -> None:
         """Tell what no other test tells.

@@ -12,11 +12,13 @@ from pathlib import Path
 from benchbench.core.cell import Cell
 from benchbench.core.errors import BenchbenchError
 from benchbench.core.expand import expand
+from benchbench.core.gate_rules import GateRules
 from benchbench.core.gating import GateReport, Verdict
 from benchbench.core.measurement import CellResult, Measurement, ResultTable
 from benchbench.core.registry import MEASURES
 from benchbench.core.suite import MeasureSpec, Suite
 from benchbench.core.suite_file import load_suite
+from benchbench.gate.rules import rule_of
 from benchbench.pytest_plugin.making import makes
 from benchbench.pytest_plugin.requested import Requested
 
@@ -36,6 +38,7 @@ class SuiteRun:
     requested: Requested
     cells: tuple[Cell, ...]
     wanted: set[str] = field(default_factory=set)
+    wanted_cells: set[str] = field(default_factory=set)
     _table: ResultTable | None = None
     _base: ResultTable | None = None
     _report: GateReport | None = None
@@ -83,12 +86,14 @@ class SuiteRun:
             raise self._error
         if self._table is None:
             from benchbench.pytest_plugin.verdicts import read_base
+            from benchbench.runner.gate_run import check_declared
             from benchbench.runner.run import run
 
             try:
                 if self.has_baseline:
                     # Before an hour is measured that it cannot judge.
                     self._base = read_base(self.requested, self.suite.name)
+                    check_declared(self._base, self._judged_suite())
                 self._table = run(
                     self._wanted_suite(),
                     out=self.requested.out,
@@ -114,14 +119,19 @@ class SuiteRun:
 
             assert self._base is not None
             try:
-                self._report = judge_run(
+                made = judge_run(
                     self._base,
                     table,
                     file=self.path,
                     requested=self.requested,
                     was_measured=self._was_measured,
+                    left_out=self._left_out(table),
                     say=_say,
                 )
+                # A baseline variant that was measured for a ratio is not judged by itself.
+                unasked = self._deselected()
+                kept = tuple(each for each in made.verdicts if each.cell not in unasked)
+                self._report = made.model_copy(update={"verdicts": kept})
             except BenchbenchError as error:
                 self._error = error
                 raise
@@ -149,10 +159,33 @@ class SuiteRun:
             return OUTPUT in self.wanted
         return any(makes(MEASURES.load(name), name, figure.name, figure.provenance) for name in self.wanted)
 
+    def _judged_suite(self) -> Suite:
+        suite, rules = self._wanted_suite(), self.suite.gate or GateRules()
+        judged = tuple(
+            spec
+            for spec in suite.measure
+            if any(rule_of(rules, spec.name, cell).kind != "ignore" for cell in self.cells)
+        )
+        return suite.model_copy(update={"measure": judged})
+
+    def _deselected(self) -> frozenset[str]:
+        """Labels of the cells of which no test is left; none where no test of any is."""
+        if not self.wanted_cells:
+            return frozenset()
+        return frozenset(each.label for each in self.cells if each.id not in self.wanted_cells)
+
+    def _left_out(self, table: ResultTable) -> frozenset[str]:
+        return self._deselected() - {each.cell.label for each in table.results}
+
     def _wanted_suite(self) -> Suite:
-        # A measure whose every test was deselected is not taken.
+        # A measure, or a cell, whose every test was deselected is not taken.
         kept = tuple(spec for spec in self.suite.measure if spec.name in self.wanted)
-        return self.suite.model_copy(update={"measure": kept})
+        suite = self.suite.model_copy(update={"measure": kept})
+        if not self._deselected():
+            return suite
+        from benchbench.runner.gate_run import with_only
+
+        return with_only(suite, [each for each in self.cells if each.id in self.wanted_cells])
 
 
 def _say(line: str) -> None:

@@ -6,7 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from benchbench.core.gate_rules import GateRules
@@ -42,6 +42,7 @@ def judge_run(
     file: Path,
     requested: Requested,
     was_measured: Callable[[Measurement | None], bool],
+    left_out: Collection[str] = (),
     say: Callable[[str], None],
 ) -> GateReport:
     """Judge a run; what would fail by its time is compared once more, in processes of its own.
@@ -53,6 +54,7 @@ def judge_run(
         requested: what was asked for.
         was_measured: whether a figure of the baseline's (None: the output) was to be measured now; what was
             deselected has not vanished.
+        left_out: labels of cells that were not to be measured now.
         say: shows one line of progress.
 
     Raises:
@@ -60,7 +62,8 @@ def judge_run(
         LockedError, StoreError: what should be measured again cannot be.
     """
     rules = head.suite.gate or GateRules()
-    held = base.model_copy(update={"results": tuple(_held(each, was_measured) for each in base.results)})
+    kept = [each for each in base.results if each.cell.label not in left_out]
+    held = base.model_copy(update={"results": tuple(_held(each, was_measured) for each in kept)})
     red = cells_to_confirm(held, head, rules, only=requested.only)
     again = (measure_again(head, red, folders=(file.parent,), say=say),) if red else ()
 
@@ -69,7 +72,8 @@ def judge_run(
         words += ["--profile", requested.profile] if requested.profile is not None else []
         for override in requested.overrides:
             words += ["--set", override]
-        return shlex.join([*words, "--only", only])
+        chosen = only or requested.only
+        return shlex.join([*words, "--only", chosen] if chosen else words)
 
     return judge_tables(
         held,

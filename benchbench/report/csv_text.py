@@ -6,6 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from benchbench.core.visible import on_one_line
+
 # What a formula begins with, and what a spreadsheet skips before one.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 # A number is none of a suite's words, and a guard would make a text of it.
@@ -22,8 +24,9 @@ def write_rows(rows: Iterable[Sequence[object]]) -> str:
 
 
 def guard_text(text: str) -> str:
-    """The text with an apostrophe before it where a spreadsheet would take it for a formula.
+    """The text on one line, with an apostrophe before it where a spreadsheet would take it for a formula.
 
     Source: OWASP, CSV Injection (owasp.org/www-community/attacks/CSV_Injection).
     """
-    return f"'{text}" if text.startswith(_FORMULA) and text not in _NUMBERS else text
+    guarded = text.startswith(_FORMULA) and text not in _NUMBERS
+    return f"'{on_one_line(text)}" if guarded else on_one_line(text)

@@ -158,11 +158,12 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report under its heading."""
+    """A part of the report under its heading; `chart` is the interactive one, which HTML alone has."""
 
     id: str
     title: str
     blocks: tuple[Block, ...]
+    chart: Explorer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from benchbench.core.errors import StoreError
+from benchbench.core.visible import show_controls
 
 _STATIC = Path(__file__).parent / "static"
 CHARTS_FILE = "echarts.simple.min.js"
@@ -46,14 +47,26 @@ def read_own() -> str:
 def dump_island(data: JsonData) -> Markup:
     """JSON that may stand inside a `<script type="application/json">`, whatever its texts hold.
 
+    Controls in its texts are visible.
+
     Raises:
         ValueError: a number is NaN or infinite, which JSON has no word for.
     """
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_shown(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # Within JSON these characters stand in texts alone, where an escape means the same.
     for character in ("<", ">", "&", "\u2028", "\u2029"):
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)  # noqa: S704
+
+
+def _shown(data: JsonData) -> JsonData:
+    if isinstance(data, str):
+        return show_controls(data)
+    if isinstance(data, list):
+        return [_shown(each) for each in data]
+    if isinstance(data, dict):
+        return {show_controls(key): _shown(each) for key, each in data.items()}
+    return data
 
 
 def hash_source(text: str) -> str:

@@ -14,6 +14,7 @@ from benchbench.report.export_model import (
     plain,
     text_columns,
 )
+from benchbench.report.views.provenance import Verdict
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.vocabulary import failed_title, title
 
@@ -31,6 +32,7 @@ def _failures(view: ReportView) -> ExportTable:
         )
         for row in view.failures
     ]
+    rows += [ExportRow((row.label, row.what, "absent", row.why, row.fix)) for row in view.absent]
     columns = text_columns("variant", "what", "kind", "why", "what to do")
     return filled("failures", "What failed or was skipped", columns, rows)
 
@@ -49,14 +51,19 @@ def _controls(view: ReportView) -> ExportTable:
         ExportColumn("control", "duplicate against baseline"),
         *text_columns("holds 1"),
     )
-    said = {True: "yes", False: "no", None: "no interval"}
+    said: dict[Verdict, str] = {
+        "quiet": "yes",
+        "wide": "yes, but too wide",
+        "noisy": "no",
+        "unknown": "no interval",
+    }
     rows = [
         ExportRow(
             (
                 row.label,
                 f"{title(row.control.name)}, {row.control.setting}".rstrip(", "),
                 measured(row.control, [result for line in view.lines for result in line.results]),
-                said[row.is_quiet],
+                said[row.meaning],
             )
         )
         for row in view.controls

@@ -19,6 +19,7 @@ from benchbench.report.csv_text import write_rows
 from benchbench.report.history_blocks import RULE, measure_grid, measure_title, runs_grid, steps_grid
 from benchbench.report.history_model import History, MeasureHistory, Series
 from benchbench.report.history_plots import draw_history
+from benchbench.report.html import finalize
 from benchbench.report.markdown import write_grid
 from benchbench.report.style import plot_style
 from benchbench.report.svg import draw_svg, embed_svg
@@ -107,6 +108,7 @@ def history_html(history: History, drawings: tuple[Drawing, ...], inline: dict[s
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )

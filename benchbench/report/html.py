@@ -9,11 +9,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchbench.core.visible import show_controls
 from benchbench.report.document import Block, Document, Fold, Gallery, Item
 from benchbench.report.embed import content_policy, dump_island, read_charts, read_own
 from benchbench.report.explorer_data import explorer_data
 from benchbench.report.gallery_page import GalleryPage, gallery_page
 from benchbench.report.picture_files import PictureFiles
+from benchbench.report.text import keep_units
 from benchbench.report.thumbnails import Thumbnail, Thumbnails, encode_thumbnails
 from benchbench.report.views.pictures import Picture
 
@@ -57,6 +59,7 @@ class _Page:
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=finalize,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -74,6 +77,7 @@ class _Page:
             "drawings": {plot: Markup(drawing) for plot, drawing in drawings.items()},  # noqa: S704
             "kind": lambda block: type(block).__name__.lower(),
             "sort_value": _sort_value,
+            "keep_units": keep_units,
         }
 
     def render(self, galleries: Mapping[str, GalleryPage], thumbnails: Thumbnails | None) -> str:
@@ -82,6 +86,12 @@ class _Page:
         data = None if explorer is None else dump_island(explorer_data(explorer, galleries.values()))
         grade = None if thumbnails is None or thumbnails.grade is None else str(thumbnails.grade)
         return self._template.render(**self._constant, galleries=galleries, data=data, grade=grade)
+
+
+def finalize(value: object) -> object:
+    """What a template prints for a value: controls in a text are visible."""
+    # Markup is ours, and was looked through where it was made.
+    return show_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _sort_value(item: Item) -> float | None:

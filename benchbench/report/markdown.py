@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from benchbench.core.markdown_text import escape
+from benchbench.core.visible import show_controls
 from benchbench.report.document import (
     Answer,
     Block,
@@ -33,6 +34,8 @@ def write_markdown(document: Document) -> str:
     if document.link:
         lines += [f"Paper: [{escape(document.link[0])}](<{_address(document.link[1])}>)", ""]
     for section in document.sections:
+        if not section.blocks:
+            continue
         lines += [f"## {section.title}", ""]
         for block in section.blocks:
             lines += [*_block(block), ""]
@@ -56,6 +59,7 @@ def _block(block: Block) -> Iterator[str]:
                 yield ""
                 yield f"For all of them: {escape('; '.join(common))}."
         case Code(text):
+            text = "\n".join(map(show_controls, text.splitlines()))
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
             yield from (f"{fence}sh", text, fence)
         case Grid():
@@ -131,4 +135,4 @@ def _paragraph(text: str) -> str:
 
 
 def _address(url: str) -> str:
-    return url.replace("<", "%3C").replace(">", "%3E").replace("\n", "").replace("\\", "%5C")
+    return show_controls(url).replace("<", "%3C").replace(">", "%3E").replace("\n", "").replace("\\", "%5C")

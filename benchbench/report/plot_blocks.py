@@ -21,13 +21,13 @@ def tradeoff_plots(tradeoffs: Sequence[Tradeoff]) -> tuple[Plot, ...]:
     return tuple(_tradeoff_plot(each) for each in tradeoffs)
 
 
-def gain_plots(rows: Sequence[GainRow]) -> tuple[Plot, ...]:
-    """Why fewer MACs are not proportionally faster: one plot per setting."""
+def gain_plots(rows: Sequence[GainRow], *, why: str) -> tuple[Plot, ...]:
+    """Times fewer MACs beside times faster: one plot per setting; `why` says where that is explained."""
     settings = dict.fromkeys(row.setting for row in rows)
-    return tuple(_gain_plot([row for row in rows if row.setting == setting]) for setting in settings)
+    return tuple(_gain_plot([row for row in rows if row.setting == setting], why=why) for setting in settings)
 
 
-def _gain_plot(rows: Sequence[GainRow]) -> Plot:
+def _gain_plot(rows: Sequence[GainRow], *, why: str) -> Plot:
     items = tuple(
         Row(
             (
@@ -64,9 +64,8 @@ def _gain_plot(rows: Sequence[GainRow]) -> Plot:
     setting = rows[0].setting
     where = f" ({setting})" if setting else ""
     said = (
-        f"MACs against latency{where}: why fewer MACs are not proportionally faster. Pale: times fewer MACs; "
-        "full: times faster. Where a variant achieves fewer MACs per second than the baseline, memory "
-        "traffic and the cost of each call set its time, not arithmetic."
+        f"MACs against latency{where}. Pale: times fewer MACs; full: times faster. Where the full bar is the "
+        f"shorter one, the variant achieves fewer MACs per second than the baseline; {why}."
     )
     alt = "; ".join(
         f"{row.label} {significant(row.macs_ratio)}x fewer MACs, {significant(row.speedup)}x faster"

@@ -8,17 +8,23 @@ from benchbench.core.units import significant
 from benchbench.report.answer import describe_failure
 from benchbench.report.document import Block, Code, Column, Fold, Grid, Item, Paragraph, Row, text_columns
 from benchbench.report.text import duration, percent, span
-from benchbench.report.views.provenance import ProtocolRow
+from benchbench.report.views.provenance import ProtocolRow, Verdict
 from benchbench.report.views.quality import PROTOCOL as QUALITY
 from benchbench.report.views.report import ReportView
 from benchbench.report.views.vocabulary import failed_title, title
 
 _MANY_PROTOCOLS = 3
+_MEANINGS: dict[Verdict, str] = {
+    "unknown": "no interval: nothing can be said",
+    "noisy": "does not hold 1: repeat on a quieter machine",
+    "wide": "holds 1, but is too wide to say that the machine was quiet",
+    "quiet": "holds 1: quiet enough",
+}
 
 
 def failure_block(view: ReportView) -> Block:
     """What could not be measured and why; that there is nothing of the kind is said too."""
-    if not view.failures:
+    if not view.failures and not view.absent:
         return Paragraph("Nothing failed or was skipped.")
     rows = tuple(
         Row(
@@ -31,6 +37,7 @@ def failure_block(view: ReportView) -> Block:
         )
         for row in view.failures
     )
+    rows += tuple(Row((Item(row.label), Item(row.what), Item(row.why), Item(row.fix))) for row in view.absent)
     return Grid("What could not be measured", text_columns("variant", "what", "why", "what to do"), rows)
 
 
@@ -48,7 +55,7 @@ def protocol_blocks(view: ReportView) -> tuple[Block, ...]:
                         span(row.control.interval, digits=4) if row.control.interval else "",
                         value=row.control.value,
                     ),
-                    Item(_meaning(row.is_quiet), mark="bad" if row.is_quiet is False else ""),
+                    Item(_MEANINGS[row.meaning], mark="" if row.meaning in ("quiet", "unknown") else "bad"),
                 )
             )
             for row in view.controls
@@ -56,7 +63,8 @@ def protocol_blocks(view: ReportView) -> tuple[Block, ...]:
         blocks.append(
             Paragraph(
                 "A/A control: a duplicate of the baseline runs along as if it were a variant. "
-                "Its true speed-up is 1, so an interval without 1 means that the machine was too noisy."
+                "Its true speed-up is 1, so an interval without 1 means that the machine was too noisy; "
+                "one that is much wider than the protocol asks for tells nothing."
             )
         )
         columns = (
@@ -90,12 +98,6 @@ def _protocol_grid(caption: str, protocols: Sequence[ProtocolRow]) -> Grid:
         for row in protocols
     )
     return Grid(caption, text_columns("protocol", "measures", "settings", "hash"), rows)
-
-
-def _meaning(is_quiet: bool | None) -> str:
-    if is_quiet is None:
-        return "no interval: nothing can be said"
-    return "holds 1: quiet enough" if is_quiet else "does not hold 1: repeat on a quieter machine"
 
 
 def environment_blocks(view: ReportView) -> tuple[Block, ...]:

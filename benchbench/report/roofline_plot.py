@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +27,8 @@ _DPI = 160
 _HEIGHT_IN = 3.7
 _LARGEST_AREA = 900.0  # points squared, of a class that takes all the time
 _MOST_LETTERS = 36
+# Where the name of a peak may stand along its line, the best place first.
+_ALONG = (1.0, 0.85, 0.7, 0.0, 0.15, 0.3)
 _FORMATS: tuple[RoofName, ...] = ("float32", "bfloat16", "int8")
 _CLASSES = (
     *("depthwise", "pointwise", "dense convolution", "grouped convolution", "transposed convolution"),
@@ -87,7 +90,8 @@ def draw_roofline(
         figure.canvas.draw()
         figure.set_layout_engine("none")
         for axes, profile in filled:
-            _draw_network(axes, profile, _draw_roof(axes, roof, limits))
+            points = _draw_points(axes, profile)
+            _label_points(axes, profile, [*_draw_roof(axes, roof, limits, points), *points])
     return figure
 
 
@@ -104,12 +108,19 @@ def _set_axes(axes: Any, works: Sequence[ClassWork], roof: Roof, limits: Limits)
     axes.set_yscale("log")
     axes.set_xlim(min(*intensities, limits.ridge) / 3, max(*intensities, limits.ridge) * 3)
     axes.set_ylim(min(rates) / 3, max(*rates, *peaks) * 2)
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        # Within two decades there may be but one of them.
+        shown = "25" if high < 100 * low else ""
+        axis.set_minor_formatter(FuncFormatter(partial(_format_minor, shown=shown)))
 
 
-def _draw_roof(axes: Any, roof: Roof, limits: Limits) -> list[Bbox]:
-    """Lines and their names; what labels of points must not cover, in display coordinates."""
+def _format_minor(value: float, _: object, *, shown: str) -> str:
+    return f"{value:g}" if f"{value:e}"[0] in shown else ""
+
+
+def _draw_roof(axes: Any, roof: Roof, limits: Limits, points: Sequence[Bbox]) -> list[Bbox]:
+    """Lines and their names, beside the `points`; what labels must not cover. Boxes are as displayed."""
     left, right = axes.get_xlim()
     peak = limits.peak_macs_per_s / 1e9
     covered: list[Bbox] = []
@@ -132,17 +143,35 @@ def _draw_roof(axes: Any, roof: Roof, limits: Limits) -> list[Bbox]:
             continue
         if name != "float32":
             axes.axhline(best / 1e9, color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
-        text = axes.annotate(
-            f"{name} {format_quantity(best, 'MAC/s')}",
-            (right, best / 1e9),
-            xytext=(-2, 2),
-            textcoords="offset points",
-            fontsize=7.5,
-            color=INK if name == "float32" else MUTED,
-            ha="right",
-        )
-        covered.append(text.get_window_extent(axes.figure.canvas.get_renderer()))
+        colour = INK if name == "float32" else MUTED
+        named = f"{name} {format_quantity(best, 'MAC/s')}"
+        covered.append(_name_peak(axes, best / 1e9, named, colour=colour, points=points))
     return covered
+
+
+def _name_peak(axes: Any, y: float, text: str, *, colour: str, points: Sequence[Bbox]) -> Bbox:
+    """Write above the line, at its right end unless a point lies there; the box of the words."""
+    left, right = axes.get_xlim()
+    renderer = axes.figure.canvas.get_renderer()
+    label = axes.annotate(
+        text, (right, y), xytext=(0, 2), textcoords="offset points", fontsize=7.5, color=colour
+    )
+
+    def place(share: float) -> Bbox:
+        # Near the left end the words would leave the panel.
+        right_of = share < 0.5
+        label.xy = (left * (right / left) ** share, y)
+        label.set(ha="left" if right_of else "right", position=(2 if right_of else -2, 2))
+        box: Bbox = label.get_window_extent(renderer)
+        return box
+
+    best = min(_ALONG, key=lambda share: sum(_shared_area(place(share), point) for point in points))
+    return place(best)
+
+
+def _shared_area(one: Bbox, other: Bbox) -> float:
+    both = Bbox.intersection(one, other)
+    return 0.0 if both is None else float(both.width * both.height)
 
 
 def _name_slope(axes: Any, bandwidth: float, text: str, colour: str) -> None:
@@ -172,9 +201,9 @@ def _boxes(axes: Any, x: Any, y: Any) -> list[Bbox]:
     return [Bbox([np.minimum(a, b) - 1, np.maximum(a, b) + 1]) for a, b in pairwise(corners)]
 
 
-def _draw_network(axes: Any, profile: CellProfile, covered: list[Bbox]) -> None:
-    places: list[tuple[float, float]] = []
-    words: list[str] = []
+def _draw_points(axes: Any, profile: CellProfile) -> list[Bbox]:
+    """A point per class and one of the whole network; their boxes in display coordinates."""
+    covered: list[Bbox] = []
     points_to_pixels = axes.figure.dpi / 72
     for work in _points(profile):
         x, y, index = work.intensity or 0.0, (work.macs_per_s or 0.0) / 1e9, _CLASSES.index(work.name)
@@ -184,11 +213,19 @@ def _draw_network(axes: Any, profile: CellProfile, covered: list[Bbox]) -> None:
         )
         centre, half = axes.transData.transform((x, y)), area**0.5 / 2 * points_to_pixels
         covered.append(Bbox([centre - half, centre + half]))
-        places.append((x, y))
-        words.append(f"{work.name} {significant(work.share * 100, 2)} %")
     whole = whole_network(profile)
     if whole.intensity and whole.macs_per_s:
         axes.scatter(whole.intensity, whole.macs_per_s / 1e9, s=70, marker="*", color=INK, zorder=4)
+        centre = axes.transData.transform((whole.intensity, whole.macs_per_s / 1e9))
+        covered.append(Bbox([centre - 6, centre + 6]))
+    return covered
+
+
+def _label_points(axes: Any, profile: CellProfile, covered: Sequence[Bbox]) -> None:
+    places = [(work.intensity or 0.0, (work.macs_per_s or 0.0) / 1e9) for work in _points(profile)]
+    words = [f"{work.name} {significant(work.share * 100, 2)} %" for work in _points(profile)]
+    whole = whole_network(profile)
+    if whole.intensity and whole.macs_per_s:
         places.append((whole.intensity, whole.macs_per_s / 1e9))
         words.append("network")
     place_labels(axes, places, words, covered)

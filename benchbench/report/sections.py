@@ -34,19 +34,23 @@ from benchbench.report.views.report import ReportView
 from benchbench.report.views.structure import Replaced
 from benchbench.report.views.training import CurvePanel
 
+_MANY_VARIANTS = 16
+_WHY = "Why it is as fast as it is"
+
 
 def compose(view: ReportView) -> Document:
     """The whole report as blocks; a part without content is left out, failures never are."""
     suite = view.suites[0]
     notes = Notes()
+    chart = explore(view)
     sections = [
-        Section("answer", "The answer", (Answer(*write_answer(view)), *_run_line(view))),
+        Section("answer", "The answer", (Answer(*write_answer(view)), *_variants(view), *_run_line(view))),
         Section("table", "The table", _tables(view, notes)),
-        Section("trade-offs", "Trade-offs", _tradeoffs(view)),
+        Section("trade-offs", "Trade-offs", _tradeoffs(view), chart=chart),
         Section("training", "Training", (*_costs(view, notes), *_training(view.curves))),
         Section("pictures", "Pictures", picture_blocks(view.pictures, view.picture_indices)),
         Section("cost", "Where the cost sits", _stages(view)),
-        Section("why", "Why it is as fast as it is", profile_blocks(view.profiles)),
+        Section("why", _WHY, profile_blocks(view.profiles)),
         Section("resources", "Memory, energy and throughput", scaling_blocks(view.lines, notes)),
         Section("replaced", "What was replaced", tuple(_replaced(each) for each in view.replaced)),
         Section("failures", "What failed or was skipped", (failure_block(view),)),
@@ -63,9 +67,28 @@ def compose(view: ReportView) -> Document:
         title=suite.title or suite.name,
         lead=" ".join(about),
         link=(paper.title, paper.url) if paper is not None and paper.url else None,
-        sections=tuple(section for section in sections if section.blocks),
-        explorer=explore(view),
+        sections=tuple(section for section in sections if section.blocks or section.chart),
+        explorer=chart,
     )
+
+
+def _variants(view: ReportView) -> tuple[Block, ...]:
+    """What the suite says its variants are; nothing where it says nothing."""
+    shown = {line.variant for line in view.lines}
+    said: dict[tuple[str, str, str], None] = {}
+    for suite in view.suites:
+        for name, variant in suite.variants.items():
+            if name in shown and (variant.title or variant.note):
+                said[name, variant.title or "", variant.note or ""] = None
+    if not said:
+        return ()
+    has_notes = any(note for _, _, note in said)
+    rows = tuple(
+        Row((Item(name), Item(text), *((Item(note),) if has_notes else ()))) for name, text, note in said
+    )
+    titles = ("variant", "what it is", *(("note",) if has_notes else ()))
+    grid = Grid("The variants", text_columns(*titles), rows)
+    return (grid if len(rows) <= _MANY_VARIANTS else Fold(grid.caption, (grid,)),)
 
 
 def _run_line(view: ReportView) -> tuple[Block, ...]:
@@ -115,7 +138,9 @@ def _tables(view: ReportView, notes: Notes) -> tuple[Block, ...]:
 
 
 def _tradeoffs(view: ReportView) -> tuple[Block, ...]:
-    plots = (*tradeoff_plots(view.tradeoffs), *gain_plots(view.gains))
+    is_profiled = view.profiles is not None and bool(view.profiles.groups)
+    why = f"“{_WHY}” says where the time goes" if is_profiled else "“benchbench profile” tells why"
+    plots = (*tradeoff_plots(view.tradeoffs), *gain_plots(view.gains, why=why))
     if not plots:
         return ()
     said = (

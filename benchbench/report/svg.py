@@ -6,6 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from benchbench.core.visible import show_controls
 from benchbench.report.style import INK, MUTED, RULE, plot_style
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def draw_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     with plot_style():
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
-    return buffer.getvalue()
+    return show_controls(buffer.getvalue())
 
 
 def embed_svg(drawn: str, *, name: str, alt: str) -> str:
@@ -45,4 +46,10 @@ def _adapt(tag: str, name: str) -> str:
 
 
 def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return (
+        show_controls(text)
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace('"', "&quot;")
+    )

@@ -9,6 +9,9 @@ from benchbench.core.units import format_quantity, significant
 
 MISSING = "–"
 _NEAR_ZERO = 1e-6
+_BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|[mµ]?s|min|h|[TGMk]?MACs?(?:/s)?|(?:[KMG]i|[kMG])?B(?:/s)?|[mµ]?[JW])(?![\w/]))"
+)
 _SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
     "MAC": ((1e12, "TMAC"), (1e9, "GMAC"), (1e6, "MMAC"), (1e3, "kMAC"), (1.0, "MAC")),
@@ -82,3 +85,8 @@ def duration(seconds: float) -> str:
         hours, minutes = divmod(round(seconds / 60), 60)
         return f"{hours} h {minutes} min"
     return format_quantity(seconds, "s")
+
+
+def keep_units(text: str) -> str:
+    """The text with a no-break space between each number and its unit."""
+    return _BEFORE_UNIT.sub("\u00a0", text)

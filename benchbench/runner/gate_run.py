@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchbench.core.cell import Cell
+from benchbench.core.comparable import mismatch
 from benchbench.core.expand import expand
 from benchbench.core.gate_rules import KNOWN_NAMES
-from benchbench.core.measurement import CellResult, ResultTable, RunRecord
-from benchbench.core.model import canonical_json
+from benchbench.core.measurement import CellResult, Protocol, ResultTable, RunRecord
+from benchbench.core.model import canonical_json, parse_options
 from benchbench.core.registry import MEASURES
 from benchbench.core.store import RunStore, new_run_id
 from benchbench.core.suite import MeasureSpec, Suite
+from benchbench.measures.latency.measure import split_here
+from benchbench.measures.latency.options import LatencyOptions
+from benchbench.measures.latency.summary import protocol_of
 from benchbench.runner.baselines import baselines_of
 from benchbench.runner.comparisons import Progress, run_comparisons
 from benchbench.runner.run import run
@@ -38,10 +42,39 @@ def narrowed(suite: Suite, *, only: str | None, is_judged: Callable[[str, Cell],
     lacks_output = "output" in MEASURES and all(spec.name != "output" for spec in specs)
     if lacks_output and any(is_judged("output", cell) for cell in cells):
         specs.append(MeasureSpec(name="output"))
-    changed: dict[str, object] = {"measure": tuple(specs) or (MeasureSpec(name="parameters"),)}
-    if only is not None:
-        changed |= _only_these(suite, cells)
-    return suite.model_copy(update=changed)
+    made = suite.model_copy(update={"measure": tuple(specs) or (MeasureSpec(name="parameters"),)})
+    return made if only is None else with_only(made, cells)
+
+
+def check_declared(base: ResultTable, suite: Suite) -> None:
+    """Check that the suite declares its times as the base's were measured, in every setting that both name.
+
+    Raises:
+        ProtocolMismatchError: it does not: what it measures could not be compared.
+    """
+    declared = _declared_protocols(suite)
+    for result in base.results:
+        for figure in result.measurements:
+            head = declared.get(figure.setting) if figure.name == _LATENCY else None
+            if head is None:
+                continue
+            # Of another version there may be other settings: those are compared once they are measured.
+            shared = head.settings.keys() & figure.protocol.settings.keys()
+            ours, theirs = (
+                each.model_copy(update={"settings": {key: each.settings[key] for key in shared}})
+                for each in (figure.protocol, head)
+            )
+            if ours.hash != theirs.hash:
+                raise mismatch(result.cell.label, figure.name, ours, theirs)
+
+
+def _declared_protocols(suite: Suite) -> dict[str, Protocol]:
+    found: dict[str, Protocol] = {}
+    for spec in suite.measure:
+        if spec.name == _LATENCY:
+            options = parse_options("measure", spec.name, LatencyOptions, spec.options)
+            found |= {each.setting: protocol_of(each) for each in split_here(options)}
+    return found
 
 
 def measure_suite(
@@ -109,7 +142,8 @@ def _is_needed(spec: MeasureSpec, cells: Sequence[Cell], is_judged: Callable[[st
     return not names or any(is_judged(name, cell) for name in names for cell in cells)
 
 
-def _only_these(suite: Suite, cells: Sequence[Cell]) -> dict[str, object]:
+def with_only(suite: Suite, cells: Sequence[Cell]) -> Suite:
+    """The suite with the variants and swept values of some of its cells, and the variants they refer to."""
     named = {cell.variant for cell in cells} | {suite.baseline_of(cell.variant) for cell in cells}
     named |= {str(spec.options.get("baseline")) for spec in suite.measure}
     variants = {name: variant for name, variant in suite.variants.items() if name in named}
@@ -128,4 +162,6 @@ def _only_these(suite: Suite, cells: Sequence[Cell]) -> dict[str, object]:
         matrix["variant"] = tuple(value for value in suite.matrix["variant"] if value in named)
     expect = {name: figures for name, figures in suite.expect.items() if name in named}
     baseline = suite.baseline if suite.baseline in named else None
-    return {"variants": variants, "matrix": matrix, "expect": expect, "baseline": baseline}
+    return suite.model_copy(
+        update={"variants": variants, "matrix": matrix, "expect": expect, "baseline": baseline}
+    )

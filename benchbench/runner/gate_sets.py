@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchbench.core.expand import expand
@@ -57,7 +57,7 @@ def measure_revisions(
     profile: Profile | None = None,
     only: str | None = None,
     overrides: Sequence[str] = (),
-    tolerance_of: Callable[[str], float],
+    tolerance_of: Callable[[str], float | None],
     say: Callable[[str], None],
     pace: Pace | None = None,
     seed: int = 0,
@@ -72,7 +72,7 @@ def measure_revisions(
         suite_path: a file in a git repository; base takes its own form of it.
         against: base's revision.
         profile, only, overrides: as in `benchbench run`; for both sides.
-        tolerance_of: a cell's label -> share by which head may be slower.
+        tolerance_of: a cell's label -> share by which head may be slower; None where it is not to be timed.
         say: is shown a line of progress.
         pace: how long sets take.
         seed: of the order of turns.
@@ -120,27 +120,37 @@ class _Gate:
     trees: dict[Side, Tree]
     request: dict[str, JsonValue]
     sides: Sides
-    tolerance_of: Callable[[str], float]
+    tolerance_of: Callable[[str], float | None]
     say: Callable[[str], None]
     pace: Pace
     seed: int
     start: Start
+    _tolerances: dict[str, float] = field(default_factory=dict)
 
     def take(self) -> tuple[PairedTiming, ...]:
         """Every cell at every setting."""
         settings = self._settings()
-        if not settings:
-            self._take_set(list(self.sides.cells), None, {}, number=0)
-            return ()
+        self._tolerances = {
+            label: tolerance
+            for label in self.sides.cells
+            if settings and (tolerance := self.tolerance_of(label)) is not None
+        }
+        untimed = [label for label in self.sides.cells if label not in self._tolerances]
+        if untimed:
+            self._take_set(untimed, None, {}, number=0)
         pairs = []
         for options in settings:
             sets: dict[str, list[PairedSet]] = {}
-            waiting = list(self.sides.cells)
+            waiting = list(self._tolerances)
             number = 0
             while waiting:
                 self._take_set(waiting, options, sets, number=number)
                 number += 1
-                waiting = [label for label in sets if self._needs_another(sets[label], label, number)]
+                waiting = [
+                    label
+                    for label in sets
+                    if self._needs_another(sets[label], label, number, settings=len(settings))
+                ]
             protocol = self._protocol(options).hash
             pairs += [
                 PairedTiming(cell=label, setting=options.setting, sets=tuple(taken), protocol=protocol)
@@ -162,16 +172,17 @@ class _Gate:
                     self.sides.cautions.append(f"not timed: {lacking.reason}")
         return tuple(found)
 
-    def _needs_another(self, taken: list[PairedSet], label: str, number: int) -> bool:
+    def _needs_another(self, taken: list[PairedSet], label: str, number: int, *, settings: int) -> bool:
         if len(taken) < number:
             return False  # its last set was lost, with a problem that is told
-        tolerance = self.tolerance_of(label)
+        tolerance = self._tolerances[label]
         found = estimate(taken, tolerance=tolerance)
         span = f"[{found.interval.low:.3f}, {found.interval.high:.3f}]"
         quiet = "" if found.is_quiet else "; processes of the same code differ too much"
         after = f"{len(taken)} set{'' if len(taken) == 1 else 's'}"
         self.say(f"{label}: head / base {found.ratio:.3f} {span} after {after}{quiet}")
-        return needs_another(found, tolerance=tolerance, taken=len(taken), cells=len(self.sides.common))
+        timings = settings * len(self.sides.common & self._tolerances.keys())
+        return needs_another(found, tolerance=tolerance, taken=len(taken), timings=timings)
 
     def _take_set(
         self,
@@ -232,7 +243,7 @@ class _Gate:
         try:
             if options is not None:
                 seed = self.seed * 1000 + number
-                taken = team.time(pace=self.pace, tolerance=self.tolerance_of(label), seed=seed)
+                taken = team.time(pace=self.pace, tolerance=self._tolerances[label], seed=seed)
                 sets.setdefault(label, []).append(taken)
             team.drop()
         except SideError as problem:

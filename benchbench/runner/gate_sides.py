@@ -12,7 +12,7 @@ from benchbench.core.gating import SideResult
 from benchbench.core.measurement import OutputRecord
 from benchbench.core.suite import Suite
 from benchbench.runner.gate_process import Answered, Side, SideError
-from benchbench.runner.gate_team import SIDES
+from benchbench.runner.gate_team import SIDES, name_places
 from benchbench.runner.revisions import Tree
 
 
@@ -82,8 +82,10 @@ class Sides:
         """Keep why a side cannot go on with a cell."""
         known = self._side(label, problem.side)
         if known.problem is None:
-            self._found[label, problem.side] = known.model_copy(update={"problem": problem.reason})
-            self.say(f"{label}, {self.trees[problem.side].name}: {problem.reason}")
+            tree = self.trees[problem.side]
+            told = name_places(tree, problem.reason)
+            self._found[label, problem.side] = known.model_copy(update={"problem": told})
+            self.say(f"{label}, {tree.name}: {told}")
 
     def check_built(self) -> None:
         """That either revision could build something.

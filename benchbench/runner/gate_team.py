@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -82,8 +83,10 @@ class Team:
             try:
                 opened[worker.side] = worker.hear(limit_s=_START_LIMIT_S)
             except SideError as problem:
-                name = self._trees[problem.side].name
-                reason = f"{name} does not read its suite: {problem.reason}"
+                tree = self._trees[problem.side]
+                reason = name_places(tree, problem.reason)
+                if reason == problem.reason:
+                    reason = f"{tree.name} does not read its suite: {reason}"
                 raise GateError(reason, fix=problem.fix) from problem
         return opened
 
@@ -166,6 +169,12 @@ class Team:
         )
         kept = {key: value for key, value in os.environ.items() if key not in HOOK_VARIABLES}
         return {**kept, **self._variables, "PYTHONPATH": path}
+
+
+def name_places(tree: Tree, told: str) -> str:
+    """`told` with places in a tree's files named as `bench.yaml:16 in main (1a2b3c4)`."""
+    # Base's tree is gone by the time that anybody reads it.
+    return re.sub(rf"{re.escape(str(tree.root))}/([^\s:]+(?::\d+)?)", rf"\1 in {tree.name}", told)
 
 
 def _ask(worker: Worker, what: str, limit_s: float, **arguments: JsonValue) -> dict[str, Any]:

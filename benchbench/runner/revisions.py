@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,7 @@ from typing import Any
 from benchbench.core.errors import GateError
 
 _GIT_LIMIT_S = 600.0
+_DISTRUSTED = re.compile(r"dubious ownership in repository at '(.+)'")
 # Set in a hook, they would send every command to the hook's repository and index.
 HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 
@@ -104,6 +107,12 @@ def _root_of(suite: Path) -> Path:
             "there is no git here", fix="install git, or compare two runs: benchbench gate BASE HEAD"
         )
     found = _run(["git", "-C", str(suite.resolve().parent), "rev-parse", "--show-toplevel"])
+    if distrusted := _DISTRUSTED.search(found.stderr):
+        raise GateError(
+            f"git does not trust the repository {distrusted[1]}: its folder belongs to another user",
+            expected="a repository of your own, or one that git was told to trust",
+            fix=shlex.join(["git", "config", "--global", "--add", "safe.directory", distrusted[1]]),
+        )
     if found.returncode != 0:
         raise GateError(
             f"{suite} lies in no git repository: {_last_line(found.stderr)}",
@@ -129,6 +138,12 @@ def _commit_of(against: str, root: Path) -> str:
         ]
     )
     if found.returncode != 0 or not found.stdout.strip():
+        if not _run(["git", "-C", str(root), "rev-list", "--all", "--max-count=1"]).stdout.strip():
+            raise GateError(
+                f"the repository {root} has no commit yet",
+                expected="a commit to judge the working tree by",
+                fix="git add --all && git commit -m 'the first'; change something; then: --against HEAD",
+            )
         raise GateError(
             f"there is no revision '{against}' in {root}",
             expected="a branch, a tag or a commit that this clone has",

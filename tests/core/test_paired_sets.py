@@ -10,7 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from benchbench.core.gating import PairedSet
-from benchbench.core.paired_sets import count_quiet, estimate, excludes_slower, is_slower, needs_another
+from benchbench.core.paired_sets import (
+    ALPHA,
+    count_quiet,
+    estimate,
+    excludes_slower,
+    is_slower,
+    needs_another,
+)
 
 TOLERANCE = 0.05
 
@@ -144,10 +151,19 @@ def test_no_more_than_three_sets_are_asked_for() -> None:
 
 
 def test_more_cells_ask_for_more_certainty() -> None:
-    found = estimate([steady((1.0, 1.03), (1.12, 1.12))] * 2, tolerance=TOLERANCE)
-    assert 0.025 / 20 < found.p_slower < 0.025
-    assert not needs_another(found, tolerance=TOLERANCE, taken=2, cells=1)
-    assert needs_another(found, tolerance=TOLERANCE, taken=2, cells=20)
+    found = estimate([steady((1.0, 1.03), (1.15, 1.15))] * 2, tolerance=TOLERANCE)
+    assert ALPHA / 20 < found.p_slower < ALPHA
+    assert not needs_another(found, tolerance=TOLERANCE, taken=2, timings=1)
+    assert needs_another(found, tolerance=TOLERANCE, taken=2, timings=20)
+
+
+def test_two_looks_share_the_error_of_one() -> None:
+    assert pytest.approx(0.0125) == ALPHA
+    found = estimate([steady((1.0, 1.03), (1.1, 1.1))] * 2, tolerance=TOLERANCE)
+    assert ALPHA < found.p_slower < 2 * ALPHA
+    assert found.interval.low > 1 + TOLERANCE
+    assert not is_slower(found, TOLERANCE)
+    assert needs_another(found, tolerance=TOLERANCE, taken=2)
 
 
 def test_the_same_sets_give_the_same_estimate() -> None:

@@ -92,6 +92,9 @@ def test_a_glob_without_a_match_is_told(factory: ModuleType) -> None:
 def test_a_time_is_never_exact(factory: ModuleType) -> None:
     with pytest.raises(OptionError, match="no two times are equal"):
         rule_of(rules(measures={"*": "exact"}), "speedup", factory.cell("v1"))
+    with pytest.raises(OptionError, match="no two times are equal"):
+        rule_of(rules(measures={"*": "0 %"}), "speedup", factory.cell("v1"))
+    assert rule_of(rules(measures={"*": "0 %"}), "macs", factory.cell("v1")).tolerance == 0.0
 
 
 def test_a_suite_brings_its_rules(tmp_path: Path) -> None:
@@ -106,6 +109,15 @@ def test_a_suite_brings_its_rules(tmp_path: Path) -> None:
 FAULTS = {
     "a misspelt rule": ("latency: 5 %", "latency: exat", "'exat' is no rule", 7),
     "a percentage without its sign": ("latency: 5 %", "latency: 5", "a tolerance of 5 is 500 %", 7),
+    "more than all": (
+        "latency: 5 %",
+        "latency: 300 %",
+        "a tolerance of 300 % lets nearly everything pass",
+        7,
+    ),
+    "more than all of a cell": ("latency: 15 %", "latency: {tolerance: 100 %}", "expected below 100 %", 10),
+    "no tolerance at all for a time": ("latency: 5 %", "latency: 0 %", "'latency' is a time", 7),
+    "none for a cell's": ("latency: 15 %", "speedup: 0.0", "'speedup' is a time", 10),
     "a negative one": ("latency: 5 %", "latency: -0.1", "got -0.1", 7),
     "a misspelt measure": (
         "latency: 5 %",

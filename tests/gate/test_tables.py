@@ -260,7 +260,7 @@ def test_another_protocol_is_refused_unless_it_is_ignored(factory: ModuleType) -
     base = factory.table(factory.result("v1", quality(factory, 4.0)))
     changed = quality(factory, 4.0).model_copy(update={"protocol": other})
     head = factory.table(factory.result("v1", changed))
-    with pytest.raises(ProtocolMismatchError, match="generated_count: 100 and 50"):
+    with pytest.raises(ProtocolMismatchError, match="generated_count 100 in the base and 50 in the head"):
         judge_tables(base, head, rules())
     assert judge_tables(base, head, rules(measures={"fd[*": "ignore"})).exit_code == 0
 
@@ -300,10 +300,13 @@ def test_what_cannot_be_judged_is_refused(factory: ModuleType) -> None:
     assert {each.cell for each in judge_tables(run, run, rules(), only="v*").verdicts} == {"v1"}
 
 
-def test_holm_and_the_normal_tail() -> None:
+def test_holm() -> None:
     assert reject_by_holm({"a": 0.001, "b": 0.02, "c": 0.011}) == {"a", "b", "c"}
     assert reject_by_holm({"a": 0.001, "b": 0.02, "c": 0.014}) == {"a"}
     assert reject_by_holm({"a": 0.02, "b": 0.9}) == frozenset()
+
+
+def test_the_tail_is_students() -> None:
     sure = Worse(1.2, Interval(low=1.1, high=1.3), "")
     assert sure.p_beyond(0.1) == pytest.approx(0.025, abs=1e-3)
     assert sure.p_beyond(0.2) == pytest.approx(0.5)
@@ -311,6 +314,79 @@ def test_holm_and_the_normal_tail() -> None:
     value, interval = mean_log_ratio([1.0, 1.21, 1.1])
     assert value == pytest.approx(1.1)
     assert interval.low < 1.0 < 1.3 < interval.high
+    # Three seeds: their t is 6.9646, of which two degrees of freedom leave 1 % above.
+    logs = np.array([-1.0, 0.0, 1.0]) * 0.01
+    logs += np.log(1.05) + 6.9646 * 0.01 / np.sqrt(3)
+    value, interval = mean_log_ratio(np.exp(logs).tolist())
+    assert Worse(value, interval, "", freedom=2).p_beyond(0.05) == pytest.approx(0.01, rel=1e-3)
+    better_when_higher = Worse(
+        1 / value, Interval(low=1 / interval.high, high=1 / interval.low), "", "higher", 2
+    )
+    assert better_when_higher.p_beyond(1 - 1 / 1.05) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("figures", [1, 20])
+def test_figures_of_three_seeds_at_the_very_tolerance_are_red_as_seldom_as_promised(figures: int) -> None:
+    random = np.random.default_rng(0)
+    trials, red = 400, 0
+    for _ in range(trials):
+        found = [
+            mean_log_ratio(np.exp(random.normal(np.log(1.05), 0.02, 3)).tolist()) for _ in range(figures)
+        ]
+        p = {at: Worse(value, span, "", freedom=2).p_beyond(0.05) for at, (value, span) in enumerate(found)}
+        red += bool(reject_by_holm(p))
+    # 2.5 % promised; normal tails make it 19 % of 20 figures.
+    assert red <= 0.05 * trials
+
+
+def test_a_figure_that_is_better_when_higher_may_lose_the_tolerances_share_of_the_base(
+    factory: ModuleType,
+) -> None:
+    def side(value: float, seeds: int):
+        more = {"direction": "higher", "protocol": factory.QUALITY}
+        if seeds == 1:
+            more["interval"] = Interval(low=value - 0.001, high=value + 0.001)
+        made = [factory.figure("recall", value * (1 + 1e-4 * at), **more) for at in range(seeds)]
+        cells = [factory.result("v1", each, seed=at if seeds > 1 else None) for at, each in enumerate(made)]
+        return factory.table(*cells)
+
+    for seeds in (1, 3):
+        for value, status in ((0.6, "pass"), (0.5, "fail")):
+            report = judge_tables(side(0.8, seeds), side(value, seeds), rules(measures={"recall": "30 %"}))
+            (found,) = (each for each in report.verdicts if each.measure == "recall")
+            assert found.status == status, found.reason
+            assert found.change == pytest.approx(value / 0.8, rel=1e-3)
+            assert found.interval is not None
+            assert found.change in found.interval
+        assert "(−37.5 %)" in found.reason
+        assert "worse by [+37." in found.reason
+
+
+def test_a_kernel_distance_has_no_interval_of_its_ratio(factory: ModuleType) -> None:
+    def side(value: float):
+        interval = Interval(low=value - 0.002, high=value + 0.002)
+        return factory.table(
+            factory.result("v1", factory.figure("kd[r]", value, interval=interval, protocol=factory.QUALITY))
+        )
+
+    (found,) = (
+        each
+        for each in judge_tables(side(0.001), side(0.05), rules()).verdicts
+        if each.unit == "1" and "kd" in each.measure
+    )
+    assert (found.status, found.interval) == ("fail", None)
+
+
+def test_speed_ups_know_how_many_processes_their_intervals_are_of(factory: ModuleType) -> None:
+    from benchbench.gate.walk import gather
+
+    def freedom(base: int, head: int) -> int:
+        tables = factory.run(processes=base), factory.run(processes=head, seed=50)
+        return gather(*tables, rules(), str, only=None, what="all").ratios[0].worse.freedom
+
+    assert 1 <= freedom(2, 2) <= 2
+    assert 2 <= freedom(3, 3) <= 4
+    assert 9 <= freedom(10, 10) <= 18
 
 
 def test_many_cells_ask_for_more(factory: ModuleType) -> None:

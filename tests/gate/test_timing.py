@@ -62,6 +62,7 @@ def test_everything_else_is_ambiguous_with_its_reason(estimate: SetsEstimate, to
 
 
 def test_the_more_cells_the_surer_each_must_be() -> None:
+    assert alone(found(1.12, 0.04, p=0.02))[0] == "ambiguous"  # one look of two
     suspect = found(1.12, 0.04, p=0.01)
     assert alone(suspect)[0] == "fail"
     many = {"suspect": suspect, **{f"cell {index}": found(1.0, 0.01) for index in range(9)}}

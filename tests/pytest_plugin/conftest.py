@@ -17,6 +17,13 @@ import benchbench.runner.run  # noqa: F401
 RunPlugin = Callable[..., pytest.RunResult]
 
 
+@pytest.fixture(autouse=True)
+def no_outer_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test starts is no part of the run that the test itself is in; pytest-benchmark would think so."""
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def plugin_words() -> tuple[str, ...]:
     """What makes pytest load the plugin: nothing where its entry point is installed."""

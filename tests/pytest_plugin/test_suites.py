@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from benchbench.core.measurement import (
     RunRecord,
 )
 from benchbench.core.suite import Suite
+from benchbench.core.suite_file import load_suite
+from benchbench.pytest_plugin.requested import Requested
 from benchbench.pytest_plugin.suite_run import SuiteRun
 
 pytest_plugins = ("pytester",)
@@ -44,6 +47,7 @@ measure:
 """
 SETTING = "cpu, 1 thread"
 SAMPLES = {"baseline": ((0.1, 0.125, 0.1), (0.11, 0.1)), "v1": ((0.05, 0.06, 0.05), (0.05, 0.07))}
+SAMPLES["v2"] = SAMPLES["v1"]
 
 
 def figure(name: str, value: float, **more: Any) -> Measurement:
@@ -109,7 +113,7 @@ def suite(pytester: pytest.Pytester) -> Path:
 
 def judged_as(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> None:
     report = GateReport(suite="tiny", base="base", head="head", verdicts=verdicts, cautions=("beware",))
-    monkeypatch.setattr("benchbench.pytest_plugin.verdicts.read_base", lambda *_: None)
+    monkeypatch.setattr("benchbench.pytest_plugin.verdicts.read_base", lambda *_: SimpleNamespace(results=()))
 
     def report_of(run: SuiteRun) -> GateReport:
         run._report = report
@@ -161,6 +165,30 @@ def test_only_what_is_left_is_measured(suite: Path, fake_run: FakeRun, run_plugi
     run_plugin("--benchbench", "tiny.yaml", "-k", "parameters").assert_outcomes(passed=2, deselected=2)
     run_plugin("--benchbench", "tiny.yaml", "--benchmark-disable").assert_outcomes(passed=2, skipped=2)
     assert [[spec.name for spec in suite.measure] for suite, _ in fake_run.asked] == [["parameters"]] * 2
+
+
+def test_cells_that_are_left_out_are_not_measured_but_for_the_baseline(
+    suite: Path, fake_run: FakeRun, run_plugin: RunPlugin
+) -> None:
+    suite.write_text(
+        SUITE.replace("measure:", "  v2: {architecture: {width: 8}}\nmeasure:"), encoding="utf-8"
+    )
+    run_plugin("--benchbench", "tiny.yaml", "-k", "v2").assert_outcomes(passed=2, deselected=4)
+    assert list(fake_run.asked[0][0].variants) == ["baseline", "v2"]
+    run_plugin("--benchbench", "tiny.yaml", "tiny.yaml::parameters[baseline]").assert_outcomes(passed=1)
+    assert list(fake_run.asked[1][0].variants) == ["baseline"]
+
+
+def test_what_is_left_out_is_neither_judged_nor_missed(suite: Path) -> None:
+    run = SuiteRun.load(suite, Requested(None, (), None, Path("b.json"), Path("results"), True, "pytest"))
+    assert (run._deselected(), list(run._wanted_suite().variants)) == (frozenset(), ["baseline", "v1"])
+    run.wanted_cells.add(run.cells[0].id)
+    assert run._deselected() == {"v1"}
+    table = FakeRun()(run._wanted_suite(), only=None)
+    assert run._left_out(table) == {"v1"}
+    run.wanted_cells = {run.cells[1].id}
+    table = FakeRun()(run._wanted_suite(), only=None)
+    assert (run._deselected(), run._left_out(table)) == ({"baseline"}, frozenset())
 
 
 def test_without_pytest_benchmark_it_is_measured_all_the_same(
@@ -277,7 +305,7 @@ def test_verdicts_become_results(
         [
             "parameters: 1 -> 2",
             "  again: benchbench gate x",
-            "cell: it vanished",
+            "v2 cell: it vanished",
             "*AmbiguousVerdict: latency?v1, cpu, 1 thread?: speedup (cpu, 1 thread): the machine is noisy*",
             "tiny: results in results/tiny/1",
             "fail: v1, parameters: 1 -> 2",
@@ -297,6 +325,21 @@ def test_verdicts_become_results(
         each["param"]: each for each in json.loads((pytester.path / "out.json").read_text())["benchmarks"]
     }
     assert [each["status"] for each in found["v1"]["extra_info"]["verdict"]] == ["ambiguous", "note"]
+
+
+def test_a_baseline_of_another_protocol_is_told_before_anything_is_measured(
+    suite: Path, fake_run: FakeRun, run_plugin: RunPlugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = Protocol(name="latency/interleaved", settings={"processes": 2})
+    timed = figure("latency", 0.1, unit="s", setting=SETTING, protocol=protocol)
+    base = CellResult(cell=expand(load_suite(suite))[0], measurements=(timed,))
+    monkeypatch.setattr(
+        "benchbench.pytest_plugin.verdicts.read_base", lambda *_: SimpleNamespace(results=(base,))
+    )
+    result = run_plugin("--benchbench", "tiny.yaml", "--benchbench-baseline", "base.json")
+    assert "failed" in result.parseoutcomes()
+    result.stdout.fnmatch_lines(["latency of baseline: processes 2 in the base and 3 in the head; *"])
+    assert fake_run.asked == []
 
 
 def test_each_verdict_is_told_once(

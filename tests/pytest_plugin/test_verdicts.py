@@ -156,6 +156,24 @@ def test_what_was_deselected_has_not_vanished() -> None:
     assert found.exit_code == 0
 
 
+def test_a_cell_that_vanished_fails_with_a_command_without_only_and_one_left_out_does_not() -> None:
+    base, head = table(times=SAME), table(times=SAME)
+    head = head.model_copy(update={"results": head.results[:1]})
+    found = judged(base, head)["v1 cell"]
+    assert found.status == "fail"
+    assert found.rerun == "benchbench gate tiny.yaml --baseline baseline.json --set train.steps=1"
+    report = judge_run(
+        base,
+        head,
+        file=Path("tiny.yaml"),
+        requested=requested(Path("baseline.json")),
+        was_measured=lambda figure: figure is not None and figure.name == "parameters",
+        left_out={"v1"},
+        say=print,
+    )
+    assert {each.cell for each in report.verdicts} == {"baseline"}
+
+
 def test_a_baseline_is_read_before_anything_is_measured(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     with pytest.raises(StoreError):

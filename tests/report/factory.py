@@ -261,7 +261,11 @@ def make_table(
     results: Sequence[CellResult] | None = None,
     run_id: str = "20250102-030405",
 ) -> ResultTable:
-    """Four measured variants, one that diverged, one skipped measure; pictures below `folder`."""
+    """Four measured variants, one that diverged, one skipped measure; pictures below `folder`.
+
+    Of a suite of its own only the variants of `results` and the baseline are declared, where there are any.
+    """
+    suite = suite or _declaring(make_suite(), results)
     if results is None:
         failed = CellResult(
             cell=Cell(variant="wide", architecture=ArchitectureSpec(name="net_wide")),
@@ -278,7 +282,7 @@ def make_table(
     if folder is not None:
         write_images(folder, results)
     return ResultTable(
-        suite=suite or make_suite(),
+        suite=suite,
         run=RunRecord(
             id=run_id,
             command="benchbench run suites/quickstart.yaml --out results",
@@ -301,6 +305,13 @@ def make_table(
         results=tuple(results),
         folder=str(folder) if folder is not None else None,
     )
+
+
+def _declaring(suite: Suite, results: Sequence[CellResult] | None) -> Suite:
+    there = {result.cell.variant for result in results or ()}
+    there |= {"baseline"} if there else set()
+    kept = {name: variant for name, variant in suite.variants.items() if name in there}
+    return suite.model_copy(update={"variants": kept}) if kept else suite
 
 
 def write_images(folder: Path, results: Sequence[CellResult]) -> None:

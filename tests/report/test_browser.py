@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.browser
 
@@ -261,6 +263,61 @@ def test_names_are_texts(open_report, factory, tmp_path):
     page.locator("#explorer-points button").nth(1).click()
     assert page.locator(f"{CARD} h3").inner_text() == hostile
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_run_of_counts_alone_has_the_chart(open_report, factory, tmp_path):
+    from benchbench.report.write import write_report
+
+    results = []
+    for name in factory.COUNTS:
+        made = factory.without_drawings(factory.make_result(name))
+        kept = tuple(each for each in made.measurements if each.name in ("parameters", "macs"))
+        results.append(made.model_copy(update={"measurements": kept}))
+    html = write_report(factory.make_table(results=results), out=tmp_path).html
+    page = open_report(html)
+    assert page.locator(f"{CHART} canvas").count() == 1
+    assert page.locator("#explorer-x option").all_inner_texts() == ["parameters, M", "MACs, GMAC"]
+    page.locator("#explorer-x").select_option(label="MACs, GMAC")
+    page.locator("#explorer-y").select_option(label="parameters, M")
+    page.locator("#explorer-points button").nth(3).click()
+    assert "207,865" in page.locator(CARD).inner_text()
+    # Where there is no chart, there are words.
+    bare = open_report(html, java_script_enabled=False)
+    assert bare.locator("#trade-offs p", has_text="needs a screen").is_visible()
+
+
+def test_names_are_broken_between_words_and_wide_tables_hint_at_more(open_report, factory, tmp_path):
+    from benchbench.core.cell import Cell
+    from benchbench.core.suite import ArchitectureSpec
+    from benchbench.report.write import write_report
+
+    results = []
+    for name, shown in (("baseline", "baseline"), ("v1", "DeeperDepthwiseG"), ("v2", "x" * 40)):
+        cell = Cell(variant=shown, architecture=ArchitectureSpec(name=f"net_{name}"))
+        made = factory.without_drawings(factory.make_result(name))
+        results.append(made.model_copy(update={"cell": cell}))
+    html = write_report(factory.make_table(results=results), out=tmp_path).html
+    page = open_report(html, viewport={"width": 1280, "height": 900})
+    heights = page.locator(".answer strong").evaluate_all(
+        "all => all.map((each) => { const range = document.createRange();"
+        " range.selectNodeContents(each); return range.getClientRects().length; })"
+    )
+    assert heights[:2] == [1, 1]
+    phone = open_report(html, viewport={"width": 390, "height": 844})
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    wide = phone.locator("#table .wide").first
+    assert wide.evaluate("each => each.scrollWidth > each.clientWidth")
+    wide.scroll_into_view_if_needed()
+    box = wide.bounding_box()
+    # Beside the caption there is nothing but the paper and its edge.
+    clip = {"x": box["x"] + box["width"] - 2, "y": box["y"] + 4, "width": 2, "height": 8}
+
+    def darkest():
+        return Image.open(io.BytesIO(phone.screenshot(clip=clip))).convert("L").getextrema()[0]
+
+    assert darkest() < 220
+    wide.evaluate("each => { each.scrollLeft = each.scrollWidth; }")
+    assert darkest() > 250
 
 
 def test_how_soon_it_can_be_used(open_report, capsys):

@@ -125,11 +125,13 @@ def test_two_ways_of_timing_stand_in_the_main_table_and_all_in_the_detail(factor
 
 
 def test_each_setting_has_its_own_plot_of_gains(factory):
-    plots = gain_plots(view_report([with_settings(factory, "cpu, 1 thread")]).gains)
+    plots = gain_plots(view_report([with_settings(factory, "cpu, 1 thread")]).gains, why="here is why")
     assert [plot.name for plot in plots] == [
         "macs-against-latency-cpu-2-threads",
         "macs-against-latency-cpu-1-thread",
     ]
+    # What holds a variant up is for a profile to say.
+    assert all(plot.caption.endswith("than the baseline; here is why.") for plot in plots)
 
 
 def test_a_noisy_control_is_a_footnote_on_the_speed_up(factory):

@@ -5,8 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from benchbench.core.cell import Setting
 from benchbench.core.measurement import Failure
 from benchbench.core.suite import Variant
+from benchbench.report.export import export
+from benchbench.report.summary_markdown import write_summary
 from benchbench.report.write import write_report
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -123,6 +126,72 @@ def test_what_users_named_is_escaped(factory, tmp_path):
     outside_of_code = re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
     assert "<script" not in outside_of_code
     assert "<img" not in outside_of_code
+
+
+CONTROLS = "v\u202eevil\u2066\n\u200f\x1b"
+
+
+def test_no_control_character_turns_a_line_round(factory, tmp_path):
+    suite = factory.make_suite(title=CONTROLS, note=CONTROLS)
+    variants = {"baseline": Variant(title=CONTROLS, note=CONTROLS), "v1": Variant()}
+    suite = suite.model_copy(update={"description": CONTROLS, "variants": variants})
+    base, other = (factory.make_result(name) for name in ("baseline", "v1"))
+    layers = tuple(layer.model_copy(update={"stage": CONTROLS}) for layer in other.layers)
+    failure = Failure(of=CONTROLS, kind="crashed", reason=CONTROLS, fix=CONTROLS)
+    settings = (Setting(key="train.steps", value=CONTROLS),)
+    cell = other.cell.model_copy(update={"settings": settings})
+    other = other.model_copy(update={"layers": layers, "failures": (failure,), "cell": cell})
+    table = factory.make_table(tmp_path / "run", suite=suite, results=[base, other])
+    run = table.run.model_copy(update={"command": f"benchbench run {CONTROLS}"})
+    table = table.model_copy(update={"run": run})
+    folder = write_report(table, out=tmp_path / "out").folder
+    texts = {path: path.read_text("utf-8") for path in folder.rglob("*.*") if path.suffix != ".png"}
+    assert {path.suffix for path in texts} == {".html", ".md", ".csv", ".svg"}
+    for path, text in (*texts.items(), ("summary", write_summary([table]))):
+        assert not set("\u202e\u2066\u200f\x1b") & set(text), path
+    assert texts[folder / "report.html"].count("v[U+202E]evil[U+2066]") > 10
+    assert all("[U+202E]" in texts[folder / name] for name in ("report.md", "table.csv"))
+
+
+def test_what_variants_are_is_said_once(factory, tmp_path):
+    suite = factory.make_suite()
+    variants = {**suite.variants, "v1": Variant(title="residual | <b>light</b>", note="as *printed*")}
+    suite = suite.model_copy(update={"variants": variants})
+    results = [factory.without_drawings(factory.make_result(name)) for name in factory.COUNTS]
+    table = factory.make_table(suite=suite, results=results)
+    files = write_report(table, out=tmp_path)
+    markdown, html = (path.read_text(encoding="utf-8") for path in (files.markdown, files.html))
+    row = "| v1 | residual \\| &lt;b&gt;light&lt;/b&gt; | as \\*printed\\* |"
+    assert markdown.count(row) == 1
+    assert markdown.index("**The variants**") < markdown.index("## The table")
+    assert html.count("residual | &lt;b&gt;light&lt;/b&gt;") == 1
+    assert row in write_summary([table])
+    assert "residual" not in export([table], "summary", form="latex")
+
+
+def test_a_run_without_titles_has_no_table_of_them(files):
+    assert "The variants" not in files.markdown.read_text(encoding="utf-8")
+
+
+def test_counts_alone_have_the_chart(factory, tmp_path):
+    results = [counted(factory, name) for name in factory.COUNTS]
+    files = write_report(factory.make_table(results=results), out=tmp_path)
+    text = files.html.read_text(encoding="utf-8")
+    assert text.count('id="explorer"') == text.count('id="explorer-data"') == 1
+    assert text.index('id="trade-offs"') < text.index('id="explorer"')
+    assert "## Trade-offs" not in files.markdown.read_text(encoding="utf-8")
+
+
+def counted(factory, name):
+    result = factory.without_drawings(factory.make_result(name))
+    kept = tuple(each for each in result.measurements if each.name in ("parameters", "macs"))
+    return result.model_copy(update={"measurements": kept})
+
+
+def test_a_number_and_its_unit_stay_together(files):
+    text = files.html.read_text(encoding="utf-8")
+    assert "87.6\u00a0% fewer parameters" in text
+    assert "71.3\u00a0ms (cpu" in text
 
 
 def test_a_missing_picture_is_said_in_its_place(factory, tmp_path):

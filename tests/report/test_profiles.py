@@ -191,7 +191,8 @@ def test_a_profile_of_another_declaration_never_stands_for_a_cell(
     (note,) = [text for text in texts(found) if "another declaration" in text]
     assert note.startswith("Note: profile v3-other: of another declaration than v3 here, and not shown (")
     assert said in note
-    assert "Note: not profiled: v1, v2, v3, wide." in texts(found)
+    assert "Note: not profiled: v1, v2, wide." in texts(found)
+    assert not any("not in this report" in text for text in texts(found))
 
 
 def test_what_is_replaced_in_a_discriminator_is_of_another_network(blocks, profiled):
@@ -419,6 +420,17 @@ def test_names_that_differ_in_punctuation_alone_are_two_files(factory, profiled,
     assert {"roofline-v.csv", "roofline-v-2.csv"} <= {
         file.name for file in (files.folder / "plots").iterdir()
     }
+
+
+@pytest.mark.parametrize("is_profiled", [True, False])
+def test_the_plot_of_gains_refers_to_what_explains_it(factory, profiled, is_profiled):
+    read = ProfilesRead((profiled("baseline", *BASE), profiled("v3")) if is_profiled else ())
+    document = compose(view_report([factory.make_table()], read))
+    section = next(each for each in document.sections if each.id == "trade-offs")
+    (plot,) = [each for each in section.blocks[-1].plots if each.name.startswith("macs-against-latency")]
+    assert ("“Why it is as fast as it is” says where the time goes" in plot.caption) == is_profiled
+    assert ("“benchbench profile” tells why" in plot.caption) == (not is_profiled)
+    assert "memory" not in plot.caption
 
 
 def test_the_data_behind_the_roofline_is_unrounded(factory, profiled, tmp_path):

@@ -50,6 +50,27 @@ def test_several_networks_share_axes_and_more_are_told(
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
 
 
+@pytest.mark.parametrize("intensity", [30.0, 80.0])
+def test_the_name_of_the_peak_is_under_no_point(made: ModuleType, intensity: float) -> None:
+    # Near the roof at the right, where the name of the peak stands otherwise.
+    rows = (("depthwise", 5, 0.24, 0.24), ("pointwise", 95, 9.4, 9.4 / intensity))
+    figure = draw_roofline([made.make_profile("v1", *rows)], made.make_roof())
+    assert figure is not None
+    (axes,) = figure.axes
+    renderer = figure.canvas.get_renderer()
+    ticks = [tick.get_text() for tick in axes.get_yticklabels(which="both") if tick.get_text()]
+    assert {"20", "50", "100"} <= set(ticks)
+    assert all(tick.isdigit() for tick in ticks)
+    (label,) = [text for text in axes.texts if text.get_text().startswith("float32")]
+    box = label.get_window_extent(renderer)
+    inside = axes.get_window_extent(renderer)
+    assert inside.x0 <= box.x0 < box.x1 <= inside.x1
+    for points in axes.collections:
+        half = points.get_sizes()[0] ** 0.5 / 2 * figure.dpi / 72
+        x, y = axes.transData.transform(points.get_offsets()[0])
+        assert not (x - half < box.x1 and box.x0 < x + half and y - half < box.y1 and box.y0 < y + half)
+
+
 def test_files_are_whole_and_the_same_twice_with_hostile_names(made: ModuleType) -> None:
     name = '</text><script>alert(1)</script> $x^2$ \x00\x1b & "q"'
     profiles = [made.make_profile(name, *ROWS)]

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from benchbench.report.text import choose_scale, duration, exact, file_stem, percent, signed_percent, span
+from benchbench.report.text import (
+    choose_scale,
+    duration,
+    exact,
+    file_stem,
+    keep_units,
+    percent,
+    signed_percent,
+    span,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +58,18 @@ def test_exact_keeps_every_digit_of_a_count():
     assert exact(10078912512.0, "MAC") == "10,078,912,512"
     assert exact(0.0713, "s") == "71.30 ms"
     assert exact(1.2345678, "1") == "1.235"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("129 GMAC/s of 87.6 %, 3 h 12 min", "129~GMAC/s of 87.6~%, 3~h 12~min"),
+        ("10.4 GB/s, 1.2 MiB, 5 ms, 3 µs, 2 MACs, 4 mJ", "10.4~GB/s, 1.2~MiB, 5~ms, 3~µs, 2~MACs, 4~mJ"),
+        ("2 threads, 4 Bs, 3 seeds, v1 s", "2 threads, 4 Bs, 3 seeds, v1~s"),
+    ],
+)
+def test_a_unit_is_not_left_alone(text, kept):
+    assert keep_units(text) == kept.replace("~", "\u00a0")
 
 
 @pytest.mark.parametrize(

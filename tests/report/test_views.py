@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchbench.core.measurement import CellResult, ImageRecord
+from benchbench.core.measurement import CellResult, ImageRecord, Protocol
+from benchbench.report.provenance_blocks import protocol_blocks
 from benchbench.report.views.lines import group_lines
 from benchbench.report.views.pictures import picture_grids
 from benchbench.report.views.provenance import run_view
@@ -144,7 +145,37 @@ def test_protocols_are_listed_once_with_every_measure(table):
 
 def test_the_control_is_quiet(table):
     (row,) = view_report([table]).controls
-    assert row.is_quiet is True
+    assert row.meaning == "quiet"
+
+
+@pytest.mark.parametrize(
+    ("interval", "asked", "meaning"),
+    [
+        ((0.97, 1.03), 0.02, "quiet"),
+        ((0.95, 1.05), 0.02, "wide"),
+        ((0.95, 1.05), 0.05, "quiet"),
+        ((0.95, 1.05), None, "quiet"),
+        ((0.88, 1.14), None, "wide"),
+        ((0.5587, 1.980), 0.02, "wide"),
+        ((0.0, 2.0), None, "wide"),
+        ((1.01, 1.03), 0.02, "noisy"),
+    ],
+)
+def test_a_control_that_holds_1_and_is_wide_says_nothing(factory, interval, asked, meaning):
+    result = factory.make_result("baseline", control=interval)
+    settings = {} if asked is None else {"half_width": asked}
+    protocol = Protocol.model_validate({"name": "paired", "settings": settings})
+    figures = tuple(
+        each.model_copy(update={"protocol": protocol}) if each.name == "aa_control" else each
+        for each in result.measurements
+    )
+    table = factory.make_table(results=[result.model_copy(update={"measurements": figures})])
+    (row,) = view_report([table]).controls
+    assert row.meaning == meaning
+    (_, grid, *_) = protocol_blocks(view_report([table]))
+    said = grid.rows[0].items[-1]
+    assert ("too wide to say that the machine was quiet" in said.text) == (meaning == "wide")
+    assert (said.mark == "bad") == (meaning in ("wide", "noisy"))
 
 
 def test_a_run_without_results_has_empty_views(factory):

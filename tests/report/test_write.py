@@ -96,7 +96,15 @@ def test_a_run_that_measured_nothing_still_has_a_report(factory, tmp_path):
     )
     assert "not measured: diverged at step 120" in text
     empty = write_report(factory.make_table(results=[]), out=tmp_path / "empty")
-    assert "Nothing failed or was skipped." in empty.markdown.read_text(encoding="utf-8")
+    text = empty.markdown.read_text(encoding="utf-8")
+    assert text.count("no result: not run, or its file is gone") == 5
+    assert "Nothing failed" not in text
+
+
+def test_that_nothing_failed_is_said(factory, tmp_path):
+    table = factory.make_table(results=[factory.without_drawings(factory.make_result("baseline"))])
+    text = write_report(table, out=tmp_path).markdown.read_text(encoding="utf-8")
+    assert "Nothing failed or was skipped." in text
 
 
 def test_only_static_figures_are_enough(factory, tmp_path):

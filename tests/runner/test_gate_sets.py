@@ -17,6 +17,7 @@ from benchbench.core.errors import GateError, UnknownNameError
 from benchbench.core.expand import expand
 from benchbench.core.paired_sets import estimate, is_slower
 from benchbench.core.suite_file import load_suite
+from benchbench.runner import gate_sets
 from benchbench.runner.gate_process import Answered, Side, SideError, Worker
 from benchbench.runner.gate_rounds import Pace
 from benchbench.runner.gate_sets import RevisionsMeasured, measure_revisions
@@ -173,6 +174,44 @@ def test_each_cell_has_its_own_tolerance(project: Path, factory: Factory) -> Non
     factory.slower["head", "wide"] = 1.2
     found = gated(project, factory, tolerance_of={"baseline": 0.05, "wide": 0.3}.__getitem__)
     assert [len(pair.sets) for pair in found.pairs] == [1, 1]
+
+
+def test_a_cell_without_a_tolerance_is_counted_and_not_timed(project: Path, factory: Factory) -> None:
+    found = gated(project, factory, tolerance_of={"baseline": None, "wide": 0.05}.__getitem__)
+    assert [pair.cell for pair in found.pairs] == ["wide"]
+    assert [(base.parameters, head.parameters) for base, head in found.sides] == [(7, 7), (7, 7)]
+    assert found.cautions == ()
+
+
+def test_a_slow_down_must_be_sure_among_all_settings_too(
+    project: Path, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def needs_another(*_: Any, timings: int, **__: Any) -> bool:
+        asked.append(timings)
+        return False
+
+    monkeypatch.setattr(gate_sets, "needs_another", needs_another)
+    layouts = "threads: 1}\n  - latency: {threads: 1, memory_format: channels_last}"
+    (project / "suites/own.yaml").write_text(SUITE.replace("threads: 1}", layouts))
+    found = gated(project, factory)
+    assert len(found.pairs) == 4
+    assert set(asked) == {4}
+
+
+def test_an_error_in_bases_suite_names_its_place_and_its_revision(project: Path, factory: Factory) -> None:
+
+    def failing(side: Side, folder: Path, environment: Mapping[str, str]) -> Worker:
+        if side == "base":
+            place = f"{folder}/suites/own.yaml:16: measure: unknown measure 'latncy'"
+            factory.problems["base", "open", ""] = (place, False)
+        return factory(side, folder, environment)
+
+    with pytest.raises(GateError) as told:
+        gated(project, failing)
+    name = f"HEAD ({git(project, 'rev-parse', 'HEAD')[:7]})"
+    assert told.value.problem == f"suites/own.yaml:16 in {name}: measure: unknown measure 'latncy'"
 
 
 def test_each_side_has_its_own_tree_and_the_threads_of_the_suite(project: Path, factory: Factory) -> None:

@@ -128,6 +128,29 @@ def test_a_folder_without_a_repository_is_told(tmp_path: Path, monkeypatch: pyte
         pass
 
 
+def test_a_repository_of_somebody_else_is_told_with_the_command_that_trusts_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    with pytest.raises(GateError, match="git does not trust") as told, two_trees(project / SUITE, "main"):
+        pass
+    assert told.value.fix == f"git config --global --add safe.directory {project.resolve()}"
+
+
+def test_a_repository_without_a_commit_is_told(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "own.yaml").write_text("name: own")
+    with (
+        pytest.raises(GateError, match="has no commit yet") as told,
+        two_trees(tmp_path / "own.yaml", "main"),
+    ):
+        pass
+    assert told.value.fix is not None
+    assert told.value.fix.startswith("git add --all && git commit")
+
+
 def test_a_machine_without_git_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(GateError, match="there is no git here"), two_trees(project / SUITE, "main"):

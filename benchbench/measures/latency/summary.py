@@ -33,7 +33,7 @@ def summarise_replicates(
     The baseline's own figures are `aa_control` (its duplicate against it) and the machine's roofs;
     every other subject has `speedup`, baseline / subject. On a GPU the same again by device time.
     """
-    protocol = _protocol(options)
+    protocol = protocol_of(options)
     names = [name for name in replicates[0].samples if name != CONTROL]
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     clocks = [("", [each.samples for each in replicates])]
@@ -140,7 +140,8 @@ def _why_wide(
     return "processes differ: the interval is wider than within each of them"
 
 
-def _protocol(options: LatencyOptions) -> Protocol:
+def protocol_of(options: LatencyOptions) -> Protocol:
+    """How one device and thread count is measured."""
     settings = options.model_dump(mode="json", exclude={"device", "threads", "protocol", "baseline"})
     return Protocol(
         name=f"latency/{options.protocol}",

@@ -15,5 +15,5 @@ document.querySelectorAll("table.data").forEach(enhanceTable);
 document.querySelectorAll("figure.gallery").forEach(enhanceGallery);
 document.querySelectorAll("figure.flame").forEach(enhanceFlame);
 const island = byId("explorer-data");
-if (island) drawExplorer(JSON.parse(island.textContent));
+if (island && byId("explorer")) drawExplorer(JSON.parse(island.textContent));
 root.dataset.ready = String(Math.round(performance.now()));

@@ -21,6 +21,7 @@ from benchbench.core.measurement import (
 )
 from benchbench.core.model import JsonValue
 from benchbench.core.statistics import classify_outliers
+from benchbench.core.visible import on_one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,10 @@ def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
     colours: dict[tuple[str, str], int] = {}
     lines = []
     for (run, variant, swept), results in grouped.items():
-        label = f"{variant} {swept}".rstrip()
+        label = on_one_line(f"{variant} {swept}".rstrip())
         lines.append(
             Line(
-                label=label if len(tables) == 1 else f"{label} ({tables[run].run.id})",
+                label=label if len(tables) == 1 else on_one_line(f"{label} ({tables[run].run.id})"),
                 variant=variant,
                 run=run,
                 group=results[0].cell.variant_group,

@@ -46,8 +46,17 @@ def refusals(line: Line, others: Sequence[StoredProfile]) -> list[str]:
     return [
         f"profile {each.folder}: of another declaration than {line_label(line)} here, and not shown "
         f"({_difference(each.profile.cell, cell)})"
+        for each in namesakes(line, others)
+    ]
+
+
+def namesakes(line: Line, others: Sequence[StoredProfile]) -> list[StoredProfile]:
+    """Those of `others` that are called as `line`."""
+    called = (line.variant, line.settings)
+    return [
+        each
         for each in others
-        if (each.profile.cell.variant, _unseeded(each.profile.cell.settings)) == (line.variant, line.settings)
+        if (each.profile.cell.variant, _unseeded(each.profile.cell.settings)) == called
     ]
 
 

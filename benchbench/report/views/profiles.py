@@ -14,7 +14,14 @@ from benchbench.core.profile_reading import ProfilesRead, StoredProfile
 from benchbench.core.roof import FoundRoof
 from benchbench.core.roofline import Limits, limits_of
 from benchbench.report.views.lines import Line, reference_of
-from benchbench.report.views.profile_match import counted_otherwise, cut, line_label, network_key, refusals
+from benchbench.report.views.profile_match import (
+    counted_otherwise,
+    cut,
+    line_label,
+    namesakes,
+    network_key,
+    refusals,
+)
 
 _NAMED = 8
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -88,6 +95,10 @@ def view_profiles(lines: Sequence[Line], read: ProfilesRead | None) -> ProfilesV
     groups = _groups(networks, matched)
     missing = [alike for key, alike in networks.items() if key not in matched]
     refused = [note for alike in missing for note in refusals(alike[0], others)]
+    # What a note of its own tells of is told once: neither as foreign nor as missing again.
+    told = {id(each) for alike in missing for each in namesakes(alike[0], others)}
+    missing = [alike for alike in missing if not namesakes(alike[0], others)]
+    others = [each for each in others if id(each) not in told]
     if read.asked == "told" and others:
         named = ", ".join(cut(each.profile.cell.label) for each in others[:_NAMED])
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from benchbench.core.measurement import Failure, ResultTable
 from benchbench.core.model import JsonValue
@@ -12,6 +14,12 @@ from benchbench.core.units import format_quantity
 from benchbench.report.views.lines import Estimate, Line, estimate, settings_of
 
 UNKNOWN = "unknown"
+Verdict = Literal["unknown", "noisy", "wide", "quiet"]
+
+WIDEST_TIMES = 2.0
+"""An A/A interval may be so many times as wide as the protocol asks of a ratio; `gate` allows the same."""
+WIDEST = 0.1
+"""Its relative half-width where the protocol asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class ControlRow:
 
     label: str
     control: Estimate
-    is_quiet: bool | None
+    meaning: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +143,25 @@ def control_rows(lines: Sequence[Line]) -> tuple[ControlRow, ...]:
             for setting in settings_of([line], name):
                 control = estimate(line.results, name, setting)
                 if control is not None:
-                    span = control.interval
-                    rows.append(ControlRow(line.label, control, span[0] <= 1 <= span[1] if span else None))
+                    rows.append(ControlRow(line.label, control, judge_control(control)))
     return tuple(rows)
+
+
+def judge_control(control: Estimate) -> Verdict:
+    """What an A/A control says of the machine.
+
+    `wide`: its interval holds 1, and its half-width, on the scale of ratios, is above twice the `half_width`
+    that its own protocol declares as enough (10 % where it declares none), so that noise may hide in it.
+    """
+    if control.interval is None:
+        return "unknown"
+    low, high = control.interval
+    if not low <= 1 <= high:
+        return "noisy"
+    declared = [protocol.settings.get("half_width") for _, protocol in control.by_seed]
+    asked = [value for value in declared if isinstance(value, int | float) and value > 0]
+    most = WIDEST_TIMES * max(asked) if asked else WIDEST
+    return "wide" if low <= 0 or math.log(high / low) / 2 > math.log1p(most) else "quiet"
 
 
 def run_view(table: ResultTable) -> RunView:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchbench.core.measurement import ResultTable
 from benchbench.core.profile_reading import ProfilesRead
 from benchbench.core.suite import Suite
+from benchbench.report.views.absent import AbsentRow, absent_rows
 from benchbench.report.views.costs import CostRow, cost_rows
 from benchbench.report.views.lines import Line, group_lines
 from benchbench.report.views.paper import PaperRow, paper_rows
@@ -49,6 +50,7 @@ class ReportView:
     stages: tuple[StageCost, ...]
     replaced: tuple[Replaced, ...]
     failures: tuple[FailureRow, ...]
+    absent: tuple[AbsentRow, ...]
     protocols: tuple[ProtocolRow, ...]
     controls: tuple[ControlRow, ...]
     runs: tuple[RunView, ...]
@@ -79,6 +81,7 @@ def view_report(tables: Sequence[ResultTable], profiles: ProfilesRead | None = N
         stages=stage_costs(lines),
         replaced=replaced_layers(lines),
         failures=failure_rows(lines),
+        absent=absent_rows(tables),
         protocols=protocol_rows(lines),
         controls=control_rows(lines),
         runs=tuple(run_view(table) for table in tables),

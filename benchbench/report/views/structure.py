@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchbench.core.measurement import LayerReplacement
+from benchbench.core.visible import on_one_line
 from benchbench.report.views.lines import Line
 
 OTHER_STAGE = "other"
@@ -47,7 +48,7 @@ def stage_costs(lines: Sequence[Line]) -> tuple[StageCost, ...]:
             rows.append(
                 StageCost(
                     label=line.label,
-                    stage=stage,
+                    stage=on_one_line(stage),
                     parameters=parameters,
                     parameters_share=parameters / all_parameters if all_parameters else 0.0,
                     macs=macs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from benchbench.core.changes import EXACT
+from benchbench.core.visible import on_one_line
 
 _COST_OF_UNIT_ONE = frozenset(
     {*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control", "steps_to_level", "knee_batch"}
@@ -92,6 +93,7 @@ def title(name: str) -> str:
     if level:
         return f"{title(level[1])} {level[2]}"
     # What stands in brackets is somebody's own name, and stays as it is.
+    name = on_one_line(name)
     made = re.fullmatch(r"([^\[\]]+)\[(.+)\]", name)
     return f"{title(made[1])} [{made[2]}]" if made else re.sub(r"[_/]+", " ", name)
 
