@@ -19,7 +19,7 @@ RunPlugin = Callable[..., pytest.RunResult]
 
 @pytest.fixture(autouse=True)
 def no_outer_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test starts is no part of the run that the test itself is in; pytest-benchmark would think so."""
+    """What a test starts is no part of the run that it is in itself; pytest-benchmark would think so."""
     for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
 
