@@ -44,7 +44,8 @@ function enhanceTable(table) {
       body.append(...ordered.flat());
     });
   });
-  if (groups.length >= 4) addFilter(table, groups);
+  // What only explains names is read, not searched.
+  if (groups.length >= 4 && heads.length > 2) addFilter(table, groups);
 }
 
 function addFilter(table, groups) {
