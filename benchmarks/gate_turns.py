@@ -40,7 +40,7 @@ def processes(
             team.append(
                 WorkerProcess("base", folder=folder, environment={**os.environ, **own, **(variables or {})})
             )
-        given: dict[str, Any] = {"overrides": [], "profile": None, "only": None, "other": ""}
+        given: dict[str, Any] = {"overrides": [], "profile": None, "other": ""}
         _all(team, "open", suite=str(folder / "suite.yaml"), **given)
         placing = {"device": "cpu", "memory_format": "contiguous", "fold": "none", "static": False}
         _all(team, "prepare", cell="baseline", **placing)

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from benchbench.cli import main
+from benchbench.cli.options import PROFILES
 from benchbench.cli.parser import COMMANDS, build_parser
 from benchbench.cli.summary import has_failed, summarise, summary_records
 from benchbench.cli.tables import text_table
@@ -27,6 +28,7 @@ from benchbench.core.measurement import (
     ResultTable,
     RunRecord,
 )
+from benchbench.core.suite import Profile as SuiteProfile
 from benchbench.core.suite import Suite
 from benchbench.runner import run as run_module
 from benchbench.runner.doctor import Finding
@@ -234,6 +236,10 @@ def test_an_interrupted_profile_says_what_is_kept(shown: Shown, monkeypatch: pyt
     monkeypatch.setattr("benchbench.runner.profile.profile_cells", interrupt)
     assert main(["profile", "transformer_net"]) == 130
     assert "profiles that were finished are kept" in shown()[1].splitlines()[-1]
+
+
+def test_the_profiles_of_the_command_line_are_those_of_a_suite() -> None:
+    assert get_args(SuiteProfile) == PROFILES
 
 
 def test_an_option_that_would_be_lost_is_refused(suite_file: Path, shown: Shown) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbench.cli.commands import from_here, print_json, say
+from benchbench.cli.options import take_settings, take_suite_profile
 from benchbench.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -31,19 +32,8 @@ def add_gate(parser: ArgumentParser) -> None:
     parser.add_argument("--replay", metavar="FILE", help="judge again what --out kept, without measuring")
     parser.add_argument("--rules", metavar="FILE", help="a gate.yaml, in place of the suite's `gate:`")
     parser.add_argument("--only", metavar="GLOB", help="only the cells whose name matches, 'v*' for one")
-    parser.add_argument(
-        "--profile",
-        choices=("quick", "full", "paper", "static", "latency"),
-        help="of a suite: which of its declarations, as in `benchbench run`",
-    )
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="settings",
-        help="override a field of the suite; may be given again",
-    )
+    take_suite_profile(parser, "of a suite: which of its declarations, as in `benchbench run`")
+    take_settings(parser, "override a field of the suite; may be given again")
     parser.add_argument("--update", action="store_true", help="write what was measured to the baseline FILE")
     parser.add_argument("--reason", metavar="TEXT", help="of --update; kept in the file")
     parser.add_argument(

@@ -71,20 +71,12 @@ def command_again(args: Namespace, record: GateRecord) -> Callable[[str], str]:
     if args.replay is not None and record.revisions is not None:
         # One cell's times are judged among all of a gate: it takes measuring to judge one alone.
         asked = _as_recorded(record.command) or args
-    words = ["benchbench", "gate", *asked.targets]
     # By the rules that were used here; without any those of the recorded command were.
-    ways = {name: getattr(asked, name) for name in ("baseline", "against", "replay")}
-    ways |= {"rules": args.rules or asked.rules, "profile": asked.profile}
-    for name, value in ways.items():
-        words += [f"--{name}", value] if value is not None else []
-    for setting in asked.settings:
-        words += ["--set", setting]
+    from benchbench.gate.words import gate_command
 
-    def command(only: str) -> str:
-        chosen = only or asked.only
-        return shlex.join([*words, "--only", chosen] if chosen else words)
-
-    return command
+    options = {name: getattr(asked, name) for name in ("baseline", "against", "replay")}
+    options |= {"rules": args.rules or asked.rules, "profile": asked.profile}
+    return gate_command(asked.targets, options, settings=asked.settings, only=asked.only)
 
 
 def _as_recorded(command: str) -> Namespace | None:

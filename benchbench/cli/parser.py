@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from benchbench import __version__
 from benchbench.cli import commands, gate, profiling, quality, roofline, running, several
+from benchbench.cli.options import take_settings, take_suite_profile
 from benchbench.core.errors import OptionError, nearest, unknown_name
 
 KINDS = ", ".join(commands.KINDS)
@@ -102,11 +103,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", default="results", help="where results go (default: results)")
     parser.add_argument("--resume", action="store_true", help="go on with the newest run of this suite")
     parser.add_argument("--only", metavar="GLOB", help="only the cells whose name matches, 'v*' for one")
-    _add_set(parser, "override a field of the suite, train.steps=100 for one; may be given again")
-    parser.add_argument(
-        "--profile",
-        choices=("quick", "full", "paper", "static", "latency"),
-        help="static: counts alone; latency: those and latency; the others as the suite declares them",
+    take_settings(parser, "override a field of the suite, train.steps=100 for one; may be given again")
+    take_suite_profile(
+        parser, "static: counts alone; latency: those and latency; the others as the suite declares them"
     )
     _add_json(parser)
 
@@ -141,7 +140,7 @@ def _add_describe(parser: argparse.ArgumentParser) -> None:
         metavar="ARCHITECTURE|module:callable|SUITE",
         help="a registered name, what builds an nn.Module (also path/file.py:callable), or a suite's file",
     )
-    _add_set(parser, "an option of it, width=16 for one, or a field of the suite; may be given again")
+    take_settings(parser, "an option of it, width=16 for one, or a field of the suite; may be given again")
     parser.add_argument(
         "--input", metavar="SHAPE", help="1,3,256,256, batch first; or what a suite's `input` takes, in YAML"
     )
@@ -177,12 +176,6 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 def _add_schema(parser: argparse.ArgumentParser) -> None:
     del parser
-
-
-def _add_set(parser: argparse.ArgumentParser, help_text: str) -> None:
-    parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], dest="settings", help=help_text
-    )
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchbench.cli import roofline
 from benchbench.cli.commands import from_here, parse_input, parse_plain, parse_settings, print_json, say
+from benchbench.cli.options import take_settings, take_suite_profile
 from benchbench.core.errors import BenchbenchError, OptionError
 
 if TYPE_CHECKING:
@@ -33,19 +34,10 @@ def add_profile(parser: ArgumentParser) -> None:
         metavar="NAME|YAML",
         help="one of the suite's, or of an architecture '{replace: {stages: [residual], with: ghost}}'",
     )
-    parser.add_argument(
-        "--profile",
-        choices=("quick", "full", "paper", "static", "latency"),
-        help="of a suite: which of its declarations, as in `benchbench run`",
-    )
+    take_suite_profile(parser, "of a suite: which of its declarations, as in `benchbench run`")
     parser.add_argument("--only", metavar="GLOB", help="of a suite: only the cells whose name matches")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="settings",
-        help="a field of the suite, or an option of the architecture, width=16 for one; may be given again",
+    take_settings(
+        parser, "a field of the suite, or an option of the architecture, width=16 for one; may be given again"
     )
     parser.add_argument("--input", metavar="SHAPE", help="of an architecture: 1,3,256,256, batch first")
     parser.add_argument(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchbench.cli.commands import parse_plain, print_json, say
+from benchbench.cli.options import take_settings
 from benchbench.cli.quality_text import compare_figures, line_of, read_figures, record_of, times_of
 from benchbench.core.errors import OptionError
 
@@ -49,13 +50,8 @@ def add_quality(parser: ArgumentParser) -> None:
     parser.add_argument("--images", metavar="N", type=int, help="how many generated images; all unless said")
     parser.add_argument("--seed", metavar="N", type=int, help="of everything drawn (default: 0)")
     parser.add_argument("--device", metavar="NAME", help="auto (default), cpu, cuda, cuda:1")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        dest="settings",
-        help="any option of the quality measure, conversion.alpha=white or batch=64; may be given again",
+    take_settings(
+        parser, "any option of the quality measure, conversion.alpha=white or batch=64; may be given again"
     )
     parser.add_argument(
         "--cache", metavar="DIR", help="where features are kept (default: ~/.cache/benchbench)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from fnmatch import fnmatchcase
 
 from benchbench.core.model import Frozen, JsonValue, canonical_json, dump_declared
 from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, TrainSpec
@@ -67,6 +68,16 @@ class Cell(Frozen):
         """What must be equal for two cells to be compared: everything swept, and the variants' group."""
         shared = (str(setting) for setting in self.settings if not setting.key.startswith("variant."))
         return ", ".join([*([self.variant_group] if self.variant_group else []), *shared])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a glob of `--only` may match: variant, label, group and id."""
+        group = (self.variant_group,) if self.variant_group else ()
+        return (self.variant, self.label, *group, self.id)
+
+    def is_chosen(self, only: str | None) -> bool:
+        """Whether the glob of `--only` matches one of its names; no glob chooses all."""
+        return only is None or any(fnmatchcase(name, only) for name in self.names)
 
     def __hash__(self) -> int:
         return hash(self.id)

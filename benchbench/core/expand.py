@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 
 from benchbench.core.cell import Cell, Setting
 from benchbench.core.errors import (
@@ -215,11 +214,9 @@ def _check_distinct(suite: Suite, cells: Iterable[Cell], sources: SourceMap) -> 
 
 
 def _select(cells: list[Cell], only: str | None) -> tuple[Cell, ...]:
-    if only is None:
-        return tuple(cells)
-    chosen = tuple(cell for cell in cells if any(fnmatchcase(text, only) for text in _names(cell)))
-    if not chosen:
-        names = [text for cell in cells for text in _names(cell)]
+    chosen = tuple(cell for cell in cells if cell.is_chosen(only))
+    if only is not None and not chosen:
+        names = [name for cell in cells for name in cell.names]
         match = nearest(only, names)
         raise UnknownNameError(
             f"no cell matches '{only}'",
@@ -229,8 +226,3 @@ def _select(cells: list[Cell], only: str | None) -> tuple[Cell, ...]:
             where=Location(f"--only {only}"),
         )
     return chosen
-
-
-def _names(cell: Cell) -> tuple[str, ...]:
-    group = (cell.variant_group,) if cell.variant_group else ()
-    return (cell.variant, cell.label, *group, cell.id)

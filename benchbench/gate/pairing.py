@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from benchbench.core.cell import Cell, Setting
 from benchbench.core.errors import GateError, unknown_name
@@ -62,16 +61,11 @@ def choose_cells(cells: Sequence[Paired], only: str | None) -> tuple[Paired, ...
     Raises:
         UnknownNameError: it matches none.
     """
-    chosen = [each for each in cells if only is None or any(fnmatchcase(name, only) for name in _names(each))]
+    chosen = [each for each in cells if each.cell.is_chosen(only)]
     if not chosen:
         assert only is not None
-        raise unknown_name("cell", only, {name for each in cells for name in _names(each)})
+        raise unknown_name("cell", only, {name for each in cells for name in each.cell.names})
     return tuple(chosen)
-
-
-def _names(pair: Paired) -> tuple[str, ...]:
-    cell = pair.cell
-    return (cell.variant, cell.label, *([cell.variant_group] if cell.variant_group else []), cell.id)
 
 
 def _key(cell: Cell) -> tuple[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+
 from benchbench.core.measurement import Interval
 from benchbench.core.units import format_quantity, significant
 
@@ -34,3 +37,31 @@ def listed(items: list[str], *, most: int = 5) -> str:
     if len(items) <= most:
         return ", ".join(items)
     return f"{', '.join(items[:most])} and {len(items) - most} more"
+
+
+def gate_command(
+    targets: Sequence[str],
+    options: Mapping[str, str | None],
+    *,
+    settings: Sequence[str] = (),
+    only: str | None = None,
+) -> Callable[[str], str]:
+    """What makes of a cell, as `--only` takes it, the command that judges it again; of "" that for all.
+
+    Args:
+        targets: of `benchbench gate`.
+        options: name without its dashes -> value; None leaves it out.
+        settings: each after a `--set`.
+        only: the glob of the whole gate, where it had one.
+    """
+    words = ["benchbench", "gate", *targets]
+    for name, value in options.items():
+        words += [f"--{name}", value] if value is not None else []
+    for setting in settings:
+        words += ["--set", setting]
+
+    def command(chosen: str) -> str:
+        glob = chosen or only
+        return shlex.join([*words, "--only", glob] if glob else words)
+
+    return command

@@ -5,7 +5,6 @@ PYTEST_DONT_REWRITE
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from benchbench.core.measurement import CellResult, Measurement, ResultTable
 from benchbench.gate.baseline import read_baseline
 from benchbench.gate.pairing import pair_cells
 from benchbench.gate.tables import cells_to_confirm, judge_tables
+from benchbench.gate.words import gate_command
 from benchbench.pytest_plugin.requested import Requested
 from benchbench.runner.gate_run import measure_again
 
@@ -66,15 +66,7 @@ def judge_run(
     held = base.model_copy(update={"results": tuple(_held(each, was_measured) for each in kept)})
     red = cells_to_confirm(held, head, rules, only=requested.only)
     again = (measure_again(head, red, folders=(file.parent,), say=say),) if red else ()
-
-    def rerun(only: str) -> str:
-        words = ["benchbench", "gate", str(file), "--baseline", str(requested.baseline)]
-        words += ["--profile", requested.profile] if requested.profile is not None else []
-        for override in requested.overrides:
-            words += ["--set", override]
-        chosen = only or requested.only
-        return shlex.join([*words, "--only", chosen] if chosen else words)
-
+    options = {"baseline": str(requested.baseline), "profile": requested.profile}
     return judge_tables(
         held,
         head,
@@ -83,7 +75,7 @@ def judge_run(
         confirm="fresh run",
         names=(str(requested.baseline), f"run {head.run.id}"),
         only=requested.only,
-        rerun=rerun,
+        rerun=gate_command([str(file)], options, settings=requested.overrides, only=requested.only),
     )
 
 

@@ -86,9 +86,10 @@ def measure_revisions(
     """
     suite = load_suite(suite_path, overrides=overrides, profile=profile)
     with two_trees(Path(suite_path), against) as (base, head):
-        request: dict[str, JsonValue] = {"overrides": list(overrides), "profile": profile, "only": only}
+        request: dict[str, JsonValue] = {"overrides": list(overrides), "profile": profile}
         trees: dict[Side, Tree] = {"base": base, "head": head}
-        sides = Sides(suite, {cell.label: cell for cell in expand(suite, only=only)}, trees, say)
+        cells = {cell.label: cell for cell in expand(suite, only=only)}
+        sides = Sides(suite, cells, only, trees, say)
         gate = _Gate(
             suite=suite,
             trees=trees,

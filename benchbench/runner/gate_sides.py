@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from benchbench.core.cell import Cell
 from benchbench.core.errors import GateError
@@ -22,6 +23,7 @@ class Sides:
 
     Attributes:
         suite, cells: head's; cells by label, those that were asked for.
+        only: the glob that asked for them.
         trees: both revisions.
         say: is shown a line of progress.
         common: labels of cells that both have.
@@ -31,6 +33,7 @@ class Sides:
 
     suite: Suite
     cells: Mapping[str, Cell]
+    only: str | None
     trees: Mapping[Side, Tree]
     say: Callable[[str], None]
     common: frozenset[str] = frozenset()
@@ -57,9 +60,15 @@ class Sides:
         ours = {cell.label for cell in expand(self.suite)}
         self.common = frozenset(self.cells) & frozenset(theirs["labels"])
         self.appeared = tuple(label for label in self.cells if label not in self.common)
-        self.vanished = tuple(label for label in theirs["chosen"] if label not in ours)
+        self.vanished = tuple(
+            label for label in theirs["labels"] if label not in ours and self._is_chosen(label)
+        )
         if theirs["torch"] != opened["head"]["torch"]:
             self.cautions.append("base and head import different builds of torch")
+
+    def _is_chosen(self, label: str) -> bool:
+        cell = self._their_cells.get(label)
+        return cell.is_chosen(self.only) if cell is not None else fnmatchcase(label, self.only or "*")
 
     def unknown(self, label: str) -> tuple[Side, ...]:
         """The sides of which the cell is not described yet."""

@@ -72,9 +72,7 @@ class Worker:
         self._wait: Callable[[], None] = lambda: None
         self._other = ""
 
-    def open(
-        self, *, suite: str, other: str, overrides: list[str], profile: str | None, only: str | None
-    ) -> Any:
+    def open(self, *, suite: str, other: str, overrides: list[str], profile: str | None) -> Any:
         """Read this tree's suite; `other` is the folder of the other tree, from which nothing may come."""
         import torch
 
@@ -82,19 +80,12 @@ class Worker:
         load_suite, expand = _surface("load_suite"), _surface("expand")
         self._other = other
         self._folders = [Path(suite).parent, Path.cwd()]
-        declared = load_suite(suite, overrides=overrides, profile=profile)
-        cells = expand(declared)
+        cells = expand(load_suite(suite, overrides=overrides, profile=profile))
         self._cells = {cell.label: cell for cell in cells}
-        try:
-            chosen = [cell.label for cell in expand(declared, only=only)]
-        except Exception:
-            # Whether `only` names anything is for the newer side to say: here it may have been another.
-            chosen = []
         self._check_origin()
         return {
             "cells": [cell.model_dump(mode="json", by_alias=True) for cell in cells],
             "labels": list(self._cells),
-            "chosen": chosen,
             "torch": str(torch.__version__),
         }
 

@@ -54,17 +54,11 @@ class Made:
             raise SideError(self.side, problem[0], lost=problem[1])
         return getattr(self, f"_{what}")(**arguments)  # type: ignore[no-any-return]
 
-    def _open(self, *, suite: str, only: str | None, **_: Any) -> Answered:
-        declared = load_suite(suite)
-        cells = expand(declared)
-        try:
-            chosen = [cell.label for cell in expand(declared, only=only)]
-        except UnknownNameError:
-            chosen = []
+    def _open(self, *, suite: str, **_: Any) -> Answered:
+        cells = expand(load_suite(suite))
         return {
             "cells": [cell.model_dump(mode="json", by_alias=True) for cell in cells],
             "labels": [cell.label for cell in cells],
-            "chosen": chosen,
             "torch": "2",
         }
 

@@ -28,7 +28,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
     worker = Worker()
     suite = str(project / "suites/own.yaml")
     monkeypatch.chdir(project)
-    worker.open(suite=suite, other="", overrides=[], profile=None, only=None)
+    worker.open(suite=suite, other="", overrides=[], profile=None)
     return worker
 
 
@@ -55,12 +55,6 @@ def test_turns_are_blocks_of_the_prepared_cell(opened: Worker) -> None:
     opened.drop()
     with pytest.raises(WorkerError):
         opened.block(absorb=0, calls=1)
-
-
-def test_only_that_names_nothing_here_is_no_error_of_this_side(opened: Worker) -> None:
-    suite = str(Path.cwd() / "suites/own.yaml")
-    told = opened.open(suite=suite, other="", overrides=[], profile=None, only="of head alone")
-    assert (told["labels"], told["chosen"]) == (["baseline", "wide"], [])
 
 
 def test_code_of_the_other_tree_is_refused(opened: Worker) -> None:
