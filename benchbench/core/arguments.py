@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -37,3 +37,30 @@ def assemble(values: Sequence[Any], places: Sequence[str] = ()) -> tuple[tuple[A
                 args.append(shared)
             shared[entry] = value
     return tuple(args), kwargs
+
+
+def take_apart(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[str]) -> tuple[Any, ...]:
+    """The flat sequence that `assemble` made a call of: its inverse.
+
+    Raises:
+        TypeError: the call does not have the places' arguments.
+    """
+    found: list[Any] = []
+    left = iter(args)
+    shared: Any = None
+    try:
+        for place in places:
+            head, dot, entry = place.partition(".")
+            if not dot:
+                shared = None
+                found.append(kwargs[head] if head else next(left))
+            elif head:
+                found.append(kwargs[head][entry])
+            else:
+                shared = next(left) if shared is None else shared
+                found.append(shared[entry])
+    except (KeyError, StopIteration) as error:
+        raise TypeError(f"the call has no argument for the place {place!r}") from error
+    if next(left, None) is not None:
+        raise TypeError(f"the call has {len(args)} positional arguments, and {len(places)} values are known")
+    return tuple(found)

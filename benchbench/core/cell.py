@@ -6,10 +6,12 @@ import hashlib
 import re
 from fnmatch import fnmatchcase
 
+from benchbench.core.data_spec import DataSpec
+from benchbench.core.deployment import Deployment, deployment_label
 from benchbench.core.model import Frozen, JsonValue, canonical_json, dump_declared
-from benchbench.core.suite import ArchitectureSpec, DataSpec, ReplaceSpec, TrainSpec
+from benchbench.core.suite import ArchitectureSpec, ReplaceSpec, TrainSpec
 
-_CONTENT = ("architecture", "discriminator", "replace", "data", "train")
+_CONTENT = ("architecture", "discriminator", "replace", "data", "train", "deploy")
 
 
 class Setting(Frozen):
@@ -23,9 +25,9 @@ class Setting(Frozen):
 
 
 class Cell(Frozen):
-    """One resolved variant x seed x setting.
+    """One resolved variant x seed x setting x deployment.
 
-    Two cells are the same when they declare the same thing to build, train and load; the variant's
+    Two cells are the same when they declare the same thing to build, train, load and run; the variant's
     name and the suite's name do not count, nor do titles and notes.
 
     What a declaration leaves to a default is not part of the id: an option that is added later, with a
@@ -42,6 +44,18 @@ class Cell(Frozen):
     replace: tuple[ReplaceSpec, ...] = ()
     data: DataSpec | None = None
     train: TrainSpec | None = None
+    deploy: Deployment = Deployment()
+
+    @property
+    def swept(self) -> tuple[Setting, ...]:
+        """What was swept of the network, its data and its training; not how it is run."""
+        own = {*deployed_settings(self.deploy)}
+        return tuple(setting for setting in self.settings if setting not in own)
+
+    @property
+    def network(self) -> Cell:
+        """The cell of the same network in eager float32, which is trained, and which this one is held to."""
+        return self.model_copy(update={"deploy": Deployment(), "settings": self.swept})
 
     @property
     def content_hash(self) -> str:
@@ -60,13 +74,14 @@ class Cell(Frozen):
 
     @property
     def label(self) -> str:
-        """For people: the variant and what was swept."""
-        return " ".join([self.variant, *(str(setting) for setting in self.settings)])
+        """For people: the variant, what was swept, and how it is run."""
+        said = [self.variant, *map(str, self.swept), deployment_label(self.deploy.named)]
+        return " ".join(filter(None, said))
 
     @property
     def group(self) -> str:
         """What must be equal for two cells to be compared: everything swept, and the variants' group."""
-        shared = (str(setting) for setting in self.settings if not setting.key.startswith("variant."))
+        shared = (str(setting) for setting in self.swept if not setting.key.startswith("variant."))
         return ", ".join([*([self.variant_group] if self.variant_group else []), *shared])
 
     @property
@@ -81,3 +96,8 @@ class Cell(Frozen):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+def deployed_settings(deployment: Deployment) -> tuple[Setting, ...]:
+    """What tells a deployment from eager float32, as settings of its cells."""
+    return tuple(Setting(key=key, value=value) for key, value in deployment.named.items())

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchbench.core.backends import Session
 from benchbench.core.cell import Cell
+from benchbench.core.deployment import Deployment
 from benchbench.core.examples import Splits
 from benchbench.core.input_spec import TensorInput
 from benchbench.core.measurement import (
@@ -98,6 +100,8 @@ class Subject:
     `places` says where each input goes in the call (core/arguments.py); empty means all positional.
     `specs` is what the architecture says of its inputs; empty where nobody says anything.
     `discriminator` is the network that it is trained against, where the suite declares one.
+    `artefact` is the file that its backend opens, and `session` what came of that: then `module` is a
+    front of it, without weights of its own (backends/deployed.py).
     """
 
     name: str
@@ -112,6 +116,13 @@ class Subject:
     build_s: float = 0.0
     load_s: float = 0.0
     discriminator: Subject | None = None
+    artefact: Path | None = None
+    session: Session | None = None
+
+    @property
+    def deployment(self) -> Deployment:
+        """How it is run; eager float32 where no cell says otherwise."""
+        return self.cell.deploy if self.cell is not None else Deployment()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,8 @@ class Comparison:
         unavailable: options -> why this machine cannot make it, or None.
         members: `together` puts the cells of one group into one process, for ratios; `alone` gives each a
             process of its own, and `baseline` is not asked.
+        refuses: (cell, options) -> why it has no place in this comparison, or None; one that works in eager
+            torch alone refuses every other deployment.
     """
 
     split: Callable[[Any], Sequence[Any]]
@@ -193,6 +206,17 @@ class Comparison:
     summarise: Callable[[Sequence[Replicate], str, Any], Mapping[str, Measured]]
     unavailable: Callable[[Any], Failure | None]
     members: Literal["together", "alone"] = "together"
+    refuses: Callable[[Cell, Any], Failure | None] = field(
+        default=lambda cell, options: refuse_deployed(cell)
+    )
+
+
+def refuse_deployed(cell: Cell) -> Failure | None:
+    """Why a measure that needs the module itself cannot be made of a deployed cell."""
+    if cell.deploy.is_reference:
+        return None
+    reason = f"taken in eager float32 alone, not with {cell.deploy.label}"
+    return Failure(of="", kind="skipped", reason=reason, fix=f"see the figure of '{cell.network.label}'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +224,13 @@ class Measure:
     """One measure: `per_cell` looks at a subject alone, `comparison` at several side by side.
 
     One that needs the `structure` alone is right on the meta device, whatever the weights are: it is
-    taken without memory and without training. `names` are those of the measurements that it makes; a
+    taken without memory and without training. One that needs `gradients` has no figure of a network that
+    another backend runs. `names` are those of the measurements that it makes; a
     suite may `expect` figures of these.
     """
 
     options: type[Options]
     per_cell: Callable[[Subject, Any, MeasureContext], Measured] | None = None
     comparison: Comparison | None = None
-    needs: Literal["structure", "weights"] = "weights"
+    needs: Literal["structure", "weights", "gradients"] = "weights"
     names: tuple[str, ...] = ()

@@ -165,6 +165,22 @@ class CountMismatchError(MeasurementError):
     """Two independent MAC counters disagree."""
 
 
+class UnsupportedDeploymentError(MeasurementError):
+    """A network, precision, shape or machine that a backend does not support."""
+
+
+class ArtefactError(MeasurementError):
+    """A deployed file that is missing, damaged, or of another network."""
+
+
+class CalibrationError(MeasurementError):
+    """A calibration set that is too small, or whose inputs do not fit the network."""
+
+
+class OutputsDifferError(MeasurementError):
+    """A deployed network whose outputs are further from eager float32's than was declared."""
+
+
 class DivergedError(MeasurementError):
     """A loss became NaN or infinite at `step`, counted from 1."""
 

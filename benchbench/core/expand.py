@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchbench.core.cell import Cell, Setting
+from benchbench.core.cell import Cell, Setting, deployed_settings
+from benchbench.core.deployment import Deployment
 from benchbench.core.errors import (
     Location,
     OptionError,
@@ -14,7 +15,7 @@ from benchbench.core.errors import (
 )
 from benchbench.core.model import JsonValue, canonical_json, dump_declared
 from benchbench.core.overrides import set_value
-from benchbench.core.plan_names import declared_names, has_swept_part, of_variant
+from benchbench.core.plan_names import has_swept_part, network_names, of_variant
 from benchbench.core.resolve import check_architecture, check_data, check_replace, check_train
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import ArchitectureSpec, Suite, Variant
@@ -26,7 +27,7 @@ _VARIANT_PARTS = ("architecture", "discriminator", "replace", "data", "train")
 
 
 def expand(suite: Suite, *, only: str | None = None, sources: SourceMap | None = None) -> tuple[Cell, ...]:
-    """The cells of a suite: settings outermost, in the order of its matrix, and variants inside.
+    """The cells of a suite: settings outermost, in the order of its matrix, then variants, then deployments.
 
     A matrix key is `seed`, `variant`, or a dotted path below `architecture`, `discriminator`,
     `variant`, `data` or `train`. A variant that lacks the field of a `variant.*` sweep (a baseline
@@ -44,11 +45,12 @@ def expand(suite: Suite, *, only: str | None = None, sources: SourceMap | None =
     """
     where = sources or SourceMap(f"suite '{suite.name}'")
     _check_sweeps(suite, where)
-    cells = [_cell(suite, name, settings, where) for name, settings in declared_names(suite)]
-    for cell in cells:
+    networks = [_cell(suite, name, settings, where) for name, settings in network_names(suite)]
+    for cell in networks:
         if len(cell.settings) > 1:
             # Each value is right alone; together they may not be.
             _check_cell(cell, _Fixed(where, ("matrix",)))
+    cells = [_deployed(cell, way) for cell in networks for way in suite.deployments]
     _check_distinct(suite, cells, where)
     return _select(cells, only)
 
@@ -92,6 +94,13 @@ def _cell(suite: Suite, name: str, settings: tuple[Setting, ...], sources: Sourc
         data=data_of(parts.get("data"), variant, sources, place),
         train=train_of(parts.get("train"), variant, sources, place),
     )
+
+
+def _deployed(network: Cell, way: Deployment) -> Cell:
+    if way.is_reference:
+        return network
+    settings = (*network.settings, *deployed_settings(way))
+    return network.model_copy(update={"deploy": way, "settings": settings})
 
 
 def _check_sweeps(suite: Suite, sources: SourceMap) -> None:
@@ -205,6 +214,8 @@ def _check_distinct(suite: Suite, cells: Iterable[Cell], sources: SourceMap) -> 
         if other is cell:
             continue
         place: Place = ("variants", cell.variant) if cell.variant != other.variant else ("matrix",)
+        if cell.variant == other.variant and cell.swept == other.swept:
+            place = ("deploy",)
         raise SuiteError(
             f"two cells are the same: '{other.label}' ({other.id}) and '{cell.label}' ({cell.id})",
             expected="cells that differ in what they build, train or load",

@@ -18,7 +18,15 @@ SCHEMA_VERSION = 1
 Sample = Annotated[float, PlainSerializer(lambda value: float(f"{value:.9g}") if abs(value) < 1e9 else value)]
 Direction = Literal["lower", "higher"]
 FailureKind = Literal[
-    "skipped", "diverged", "out_of_memory", "timed_out", "crashed", "unsupported", "invalid", "interrupted"
+    "skipped",
+    "diverged",
+    "out_of_memory",
+    "timed_out",
+    "crashed",
+    "unsupported",
+    "invalid",
+    "interrupted",
+    "differs",
 ]
 
 
@@ -179,6 +187,42 @@ class OutputRecord(Frozen):
     made_with: dict[str, JsonValue] = {}
 
 
+class OperatorNote(Frozen):
+    """Operators of one kind that a backend did not run as it runs the others.
+
+    Attributes:
+        operator: the backend's own name for it: `MVN`, `InstanceNormalization`.
+        count: how many.
+        what: `fell_back` to a reference kernel, another provider or eager torch; `not_fused` into a
+            neighbour although others of its kind were; `not_quantised` or `not_lowered`: left in a wider
+            precision than was asked.
+        detail: the kernel, provider or precision, or why.
+    """
+
+    operator: str
+    count: int
+    what: Literal["fell_back", "not_fused", "not_quantised", "not_lowered"]
+    detail: str = ""
+
+
+class DeploymentRecord(Frozen):
+    """How a network is run elsewhere than in eager float32, and what came of it.
+
+    Attributes:
+        artefact: its main file, as a path below the run's folder; None where the backend writes none.
+        digest: SHA-256 over the names and bytes of all its files, 16 digits.
+        facts: what the library says of itself, threads and precision among it.
+        operators: those that fell back, were not fused or not quantised; None where it does not tell.
+        operator_count: how many it executes; None where it does not tell.
+    """
+
+    artefact: str | None = None
+    digest: str | None = None
+    facts: dict[str, str | int | float | bool | None] = {}
+    operators: tuple[OperatorNote, ...] | None = None
+    operator_count: int | None = None
+
+
 class Phase(Frozen):
     """Where the wall time went; `inside` is time within a model, data loading or a library call."""
 
@@ -200,6 +244,7 @@ class CellResult(Frozen):
     phases: tuple[Phase, ...] = ()
     checkpoint: str | None = None
     output: OutputRecord | None = None
+    deployment: DeploymentRecord | None = None
 
     @property
     def failure(self) -> Failure | None:
@@ -226,6 +271,7 @@ class CellResult(Frozen):
                 **joined,
                 "checkpoint": self.checkpoint or other.checkpoint,
                 "output": self.output or other.output,
+                "deployment": self.deployment or other.deployment,
             }
         )
 

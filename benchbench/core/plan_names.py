@@ -5,16 +5,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
-from benchbench.core.cell import Setting
+from benchbench.core.cell import Setting, deployed_settings
 from benchbench.core.model import JsonValue
 from benchbench.core.suite import Suite, Variant
 
 
 def declared_names(suite: Suite) -> Iterator[tuple[str, tuple[Setting, ...]]]:
-    """Variant and settings of each cell, in the order of `expand`: settings outermost, variants inside.
+    """Variant and settings of each cell, in the order of `expand`.
 
     A name in the matrix that is no variant's is left out, as `expand` refuses it.
     """
+    deployments = suite.deployments
+    for name, settings in network_names(suite):
+        for deployment in deployments:
+            yield name, (*settings, *deployed_settings(deployment))
+
+
+def network_names(suite: Suite) -> Iterator[tuple[str, tuple[Setting, ...]]]:
+    """As `declared_names`, of eager float32 alone: settings outermost, variants inside."""
     shared = {key: values for key, values in suite.matrix.items() if not of_variant(key)}
     own = {key: values for key, values in suite.matrix.items() if key.startswith("variant.")}
     names = [str(name) for name in suite.matrix.get("variant", tuple(suite.variants))]

@@ -6,10 +6,10 @@ from benchbench.core.cell import Cell
 from benchbench.core.suite import Suite
 
 
-def place_in_plan(cell: Cell, suite: Suite) -> tuple[tuple[int, ...], int, int]:
+def place_in_plan(cell: Cell, suite: Suite) -> tuple[tuple[int, ...], int, int, int]:
     """What cells are sorted by to stand as `expand` has them.
 
-    Settings outermost, in the order of the matrix; then groups, then variants.
+    Settings outermost, in the order of the matrix; then groups, then variants, then deployments.
     """
     swept = {setting.key: setting.value for setting in cell.settings}
     places = tuple(
@@ -20,4 +20,6 @@ def place_in_plan(cell: Cell, suite: Suite) -> tuple[tuple[int, ...], int, int]:
     groups = list(dict.fromkeys(variant.group for variant in suite.variants.values()))
     group = groups.index(cell.variant_group) if cell.variant_group in groups else len(groups)
     names = list(suite.variants)
-    return places, group, names.index(cell.variant) if cell.variant in names else len(names)
+    variant = names.index(cell.variant) if cell.variant in names else len(names)
+    ways = suite.deployments
+    return places, group, variant, ways.index(cell.deploy) if cell.deploy in ways else len(ways)

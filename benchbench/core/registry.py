@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from benchbench.core.errors import BenchbenchError, unknown_name
 
 if TYPE_CHECKING:
+    from benchbench.core.backends import Backend
     from benchbench.core.contracts import Architecture, Measure, Replacement
     from benchbench.core.examples import Source
     from benchbench.core.features import Features
@@ -129,4 +130,5 @@ REPLACEMENTS: Registry[Replacement] = Registry("benchbench.replacements", kind="
 SOURCES: Registry[Source] = Registry("benchbench.sources", kind="data source")
 RECIPES: Registry[Recipe] = Registry("benchbench.recipes", kind="recipe")
 MEASURES: Registry[Measure] = Registry("benchbench.measures", kind="measure")
+BACKENDS: Registry[Backend] = Registry("benchbench.backends", kind="backend")
 FEATURES: Registry[Features] = Registry("benchbench.features", kind="feature extractor")

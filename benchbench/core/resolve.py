@@ -6,6 +6,8 @@ import string
 from collections.abc import Mapping
 
 from benchbench.core import registry
+from benchbench.core.data_spec import DataSpec
+from benchbench.core.resolve_deploy import check_deployments
 from benchbench.core.errors import SuiteError, unknown_name
 from benchbench.core.gate_rules import KNOWN_NAMES, check_rules
 from benchbench.core.model import JsonValue, canonical_json, dump_declared
@@ -13,7 +15,6 @@ from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import (
     EVERYWHERE,
     ArchitectureSpec,
-    DataSpec,
     ReplaceSpec,
     Suite,
     TrainSpec,
@@ -68,6 +69,7 @@ def check(suite: Suite, *, sources: SourceMap | None = None) -> None:
     for name, variant in suite.variants.items():
         _check_own_training(suite, variant, where, ("variants", name))
     _check_measures(suite, where)
+    check_deployments(suite, where)
     _check_gate(suite, where)
 
 

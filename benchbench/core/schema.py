@@ -60,6 +60,8 @@ def suite_schema() -> Schema:
         ],
     )
     definitions["MeasureSpec"] = _any_of(_measures(brought))
+    definitions["DeploySpec"] = _deployments(definitions["DeploySpec"], brought)
+    _allow_one(schema, "deploy", "DeploySpec")
     printed: Schema = {"type": "string", "pattern": f"^{PRINTED.pattern}$"}
     figure: Schema = {"anyOf": [{"type": "number"}, printed]}
     said = definitions["Expectation"]["properties"]
@@ -67,7 +69,7 @@ def suite_schema() -> Schema:
     said["value"] = figure
     definitions["Expectation"] = _or(definitions["Expectation"], figure)
     definitions["GateRule"] = _gate_rule(definitions["GateRule"])
-    _allow_one_replacement(definitions["Variant"])
+    _allow_one(definitions["Variant"], "replace", "ReplaceSpec")
     definitions["Variant"] = _or(definitions["Variant"], {"type": "null"})
     properties: dict[str, Schema] = schema["properties"]
     properties["matrix"] = _matrix(properties["matrix"])
@@ -159,12 +161,29 @@ def _arguments() -> Schema:
     return {"anyOf": [{**_SHAPE, "minItems": 1}, TensorInput.model_json_schema(), several, by_name]}
 
 
-def _allow_one_replacement(variant: Schema) -> None:
-    properties = variant["properties"]
+def _allow_one(whole: Schema, key: str, part: str) -> None:
+    """Let `key` be declared as its only item, too."""
+    properties = whole["properties"]
     assert isinstance(properties, dict)
-    several = properties["replace"]
+    several = properties[key]
     assert isinstance(several, dict)
-    properties["replace"] = _or(several, {"$ref": "#/$defs/ReplaceSpec"})
+    properties[key] = _or(several, {"$ref": f"#/$defs/{part}"})
+
+
+def _deployments(spec: Schema, brought: dict[str, Schema]) -> Schema:
+    """The short form, then one mapping per backend with its options, then several that have none."""
+    said = spec["properties"]
+    assert isinstance(said, dict)
+    forms: list[JsonValue] = [_one_of_names(registry.BACKENDS)]
+    for name in registry.BACKENDS:
+        own = _options("backend", name, registry.BACKENDS.load(name).options, brought)
+        options = own.get("properties", {})
+        assert isinstance(options, dict)
+        one: Schema = {"anyOf": [{"const": name}, {"type": "array", "items": {"const": name}, "minItems": 1}]}
+        forms.append({**_object({**said, "backend": one, **options}), "required": ["backend"], "title": name})
+    several: Schema = {"type": "array", "items": _one_of_names(registry.BACKENDS), "minItems": 1}
+    forms.append({**_object({**said, "backend": several}), "required": [], "title": "every combination"})
+    return {"anyOf": forms}
 
 
 def _gate_rule(rule: Schema) -> Schema:

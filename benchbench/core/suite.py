@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from benchbench.core.data_spec import DataSpec
+from benchbench.core.deployment import Deployment, DeploySpec
 from benchbench.core.expectation import Expectation
 from benchbench.core.gate_rules import GateRules
 from benchbench.core.input_spec import DeclaredInput, is_shapes
@@ -161,23 +163,6 @@ class Variant(Frozen):
     train: dict[str, JsonValue] | None = None
 
 
-class DataSpec(Frozen):
-    """Where images come from: a registered source with its options beside it."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-    source: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: object) -> object:
-        return {"source": value} if isinstance(value, str) else value
-
-    @property
-    def options(self) -> dict[str, JsonValue]:
-        """The keys beside the source."""
-        return dict(self.__pydantic_extra__ or {})
-
-
 class TrainSpec(Frozen):
     """How weights come to be: a recipe with its options, or a checkpoint to load."""
 
@@ -261,11 +246,20 @@ class Suite(Frozen):
     matrix: dict[str, Annotated[tuple[JsonValue, ...], BeforeValidator(_as_tuple)]] = {}
     data: DataSpec | None = None
     train: TrainSpec | None = None
+    deploy: Annotated[tuple[DeploySpec, ...], BeforeValidator(_as_tuple)] = ()
     measure: Annotated[tuple[MeasureSpec, ...], Field(min_length=1)]
     timeout_s: Annotated[float | None, Strict(), Field(gt=0)] = None
     expect: dict[str, dict[str, Expectation]] = {}
     profiles: dict[Profile, dict[str, JsonValue]] = {}
     gate: GateRules | None = None
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """How each variant is run: eager float32, which all others are compared with, and what is declared."""
+        return (
+            Deployment(),
+            *(each for spec in self.deploy for each in spec.each() if not each.is_reference),
+        )
 
     @property
     def baseline_variant(self) -> str:

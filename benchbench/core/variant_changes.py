@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from benchbench.core.data_spec import DataSpec
 from benchbench.core.model import JsonValue, dump_declared
 from benchbench.core.source_map import Place, SourceMap
-from benchbench.core.suite import ArchitectureSpec, DataSpec, TrainSpec, Variant
+from benchbench.core.suite import ArchitectureSpec, TrainSpec, Variant
 from benchbench.core.validation import validated
 
 PartT = TypeVar("PartT", bound=BaseModel)

@@ -14,7 +14,7 @@ from benchbench.core.errors import DataError, MeasurementError, OptionError, unk
 from benchbench.core.examples import ImageSet, Splits
 from benchbench.core.model import canonical_json, parse_options
 from benchbench.core.registry import SOURCES
-from benchbench.core.suite import DataSpec
+from benchbench.core.data_spec import DataSpec
 from benchbench.data.collection import ImageSequence, Subset, limited
 from benchbench.data.open import open_images
 from benchbench.measures.quality.options import QualityOptions

@@ -8,7 +8,8 @@ from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_va
 
 from benchbench.core.model import JsonValue, OneOrMore, Options, parse_options
 from benchbench.core.registry import FEATURES
-from benchbench.core.suite import DataSpec, Reference
+from benchbench.core.data_spec import DataSpec
+from benchbench.core.suite import Reference
 from benchbench.data.conversion import Conversion
 from benchbench.quality.lpips_weights import LpipsOptions
 from benchbench.quality.segmenters import SegmenterOptions

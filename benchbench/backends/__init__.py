@@ -1,0 +1,1 @@
+"""What runs a trained network: eager torch, compilers and inference libraries, one file each."""

@@ -1,0 +1,1 @@
+"""PyTorch as it is: every operator by itself, as the network was written."""
