@@ -97,6 +97,7 @@ class Backend:
         shapes: those that it can be opened for.
         lacks: what this machine's processor or driver lacks for a setup, in words; None where nothing.
         has_threads: whether it brings a thread pool of its own, beside torch's.
+        fixes_shapes: whether a session for `static` shapes takes no others.
     """
 
     options: type[Options]
@@ -109,3 +110,4 @@ class Backend:
     shapes: tuple[Shapes, ...] = ("static", "dynamic")
     lacks: Callable[[Setup], str | None] = field(default=lambda setup: None)
     has_threads: bool = False
+    fixes_shapes: bool = True

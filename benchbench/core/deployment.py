@@ -63,6 +63,8 @@ class Deployment(Frozen):
         calibration: with int8, what ranges are taken from.
         tolerance: how far outputs may be from eager float32's; by default 0.1 % of their range for fp32,
             30 dB for bf16, 40 dB for fp16 and 20 dB for int8.
+        range: of the pixels that an imported network takes, -1..1 (`signed`) or 0..1 (`unit`), where it is
+            given images to be compared or calibrated on; a registered one says it itself.
         options: the backend's own.
     """
 
@@ -73,6 +75,7 @@ class Deployment(Frozen):
     quantise: Literal["all", "weights"] = "all"
     calibration: Calibration = Calibration()
     tolerance: Tolerance | None = None
+    range: Literal["signed", "unit"] | None = None
     options: dict[str, JsonValue] = {}
 
     @property
@@ -133,6 +136,7 @@ class DeploySpec(Frozen):
     quantise: OneOrMore[Literal["all", "weights"]] = ("all",)
     calibration: Calibration = Calibration()
     tolerance: Tolerance | None = None
+    range: Literal["signed", "unit"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -162,5 +166,6 @@ class DeploySpec(Frozen):
                 quantise=quantise,
                 calibration=self.calibration,
                 tolerance=self.tolerance,
+                range=self.range,
                 options=self.options,
             )

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from benchbench.core import registry
 from benchbench.core.data_spec import DataSpec
-from benchbench.core.resolve_deploy import check_deployments
 from benchbench.core.errors import SuiteError, unknown_name
 from benchbench.core.gate_rules import KNOWN_NAMES, check_rules
 from benchbench.core.model import JsonValue, canonical_json, dump_declared
+from benchbench.core.resolve_deploy import check_deployments
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import (
     EVERYWHERE,

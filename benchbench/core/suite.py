@@ -255,7 +255,7 @@ class Suite(Frozen):
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
-        """How each variant is run: eager float32, which all others are compared with, and what is declared."""
+        """How each variant is run: eager float32, which the others are held to, then what is declared."""
         return (
             Deployment(),
             *(each for spec in self.deploy for each in spec.each() if not each.is_reference),

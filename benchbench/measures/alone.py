@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchbench.core.contracts import Comparison, Measured, Replicate, Subject
+from benchbench.core.cell import Cell
+from benchbench.core.contracts import Comparison, Measured, Replicate, Subject, refuse_deployed
 from benchbench.core.measurement import Failure
 from benchbench.measures.latency.measure import environment_of, split_here, unavailable_here
 from benchbench.measures.latency.options import LatencyOptions
@@ -19,12 +20,13 @@ class AloneOptions(LatencyOptions):
     Attributes:
         protocol: `interleaved` alone.
         processes: fresh processes per network; there are never more.
-        max_processes, baseline: of no use here, and not to be given.
+        max_processes, baseline, untimed: of no use here, and not to be given.
     """
 
     processes: int = 1
     max_processes: None = None
     baseline: None = None
+    untimed: None = None
 
 
 def comparison_alone(
@@ -35,6 +37,7 @@ def comparison_alone(
     limit_s: Callable[[Any], float],
     unavailable: Callable[[Any], Failure | None] = lambda _: None,
     environment: Callable[[Any], Mapping[str, str]] = environment_of,
+    refuses: Callable[[Cell, Any], Failure | None] = lambda cell, options: refuse_deployed(cell),
 ) -> Comparison:
     """A comparison whose every process holds one network.
 
@@ -45,6 +48,7 @@ def comparison_alone(
         limit_s: when a process counts as hanging, in seconds.
         unavailable: why this machine cannot make it, beside what it lacks for any timing.
         environment: of the fresh process.
+        refuses: why a cell has no place in it; unless said, whatever another backend runs.
     """
 
     def take_one(builders: Mapping[str, Builder], options: Any, seed: int, index: int) -> Replicate:
@@ -70,4 +74,5 @@ def comparison_alone(
         summarise=summarise_one,
         unavailable=lacking,
         members="alone",
+        refuses=refuses,
     )

@@ -268,5 +268,6 @@ def _unsupported(reason: str, fix: str | None) -> Measured:
 measure = Measure(
     options=BacktrackingOptions,
     per_cell=measure_backtracking,
+    needs="gradients",
     names=("backtracking_l2", "backtracking_lpips"),
 )

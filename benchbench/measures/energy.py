@@ -17,8 +17,9 @@ from benchbench.core.contracts import Measure, Measured, Replicate, Subject
 from benchbench.core.errors import MeasurementError
 from benchbench.core.measurement import Failure, Measurement, Protocol
 from benchbench.measures.alone import AloneOptions, comparison_alone
+from benchbench.measures.deployed import refuse_other_devices
 from benchbench.measures.energy_counters import Counter, open_nvml, open_rapl
-from benchbench.measures.latency.process import call_of, place_subject
+from benchbench.measures.latency.process import build_subject_of, call_of, place_subject
 from benchbench.measures.latency.rounds import warm_up
 from benchbench.measures.latency.timers import Call, Timer, undisturbed
 from benchbench.measures.resized import batch_of
@@ -114,7 +115,7 @@ def take(build: Callable[[], Subject], options: EnergyOptions, seed: int) -> Rep
     timer = start_process(options)
     counter = open_counter(options.device[0])
     with undisturbed():
-        subject, folded = place_subject(build(), torch.device(options.device[0]), options)
+        subject, folded = place_subject(build_subject_of(build), torch.device(options.device[0]), options)
         batch, call = batch_of(subject), call_of(subject)
         drawn = draw(
             call,
@@ -242,5 +243,6 @@ measure = Measure(
         summarise=summarise,
         limit_s=lambda options: 120.0 + 4 * (options.seconds + options.idle_s + options.warmup_limit_s),
         unavailable=_unavailable,
+        refuses=refuse_other_devices,
     ),
 )

@@ -19,11 +19,13 @@ from benchbench.core.errors import BenchbenchError, MeasurementError
 from benchbench.core.measurement import Failure, Measurement, Protocol
 from benchbench.measures.alone import AloneOptions, comparison_alone
 from benchbench.measures.counting import count
-from benchbench.measures.latency.process import call_of, place_subject
+from benchbench.measures.deployed import refuse_other_devices
+from benchbench.measures.latency.process import build_subject_of, call_of, place_subject
 from benchbench.measures.memory_probe import Probe, probe_for
 from benchbench.measures.sweep import start_process
 
 _NAME = "memory"
+_UNCOUNTED = "activations not counted"  # what a backend keeps, its library alone knows
 # glibc maps and unmaps every larger block on its own, so that what is resident follows what is alive.
 _MAPPED_BYTES = 64 * 2**10
 _HOW = {
@@ -63,9 +65,11 @@ def take(build: Callable[[], Subject], options: MemoryOptions, seed: int) -> Rep
         MeasurementError: torch runs another number of threads than declared, or memory cannot be read.
     """
     start_process(options)
-    subject, folded = place_subject(build(), torch.device(options.device[0]), options)
+    subject, folded = place_subject(build_subject_of(build), torch.device(options.device[0]), options)
     _give_back()
     taken = take_memory(subject, options, probe=probe_for(options.device[0]))
+    if subject.session is not None:
+        return taken.model_copy(update={"settings": {**taken.settings, _UNCOUNTED: True}})
     # Counting imports and allocates, and so comes last.
     try:
         counts = count(subject.module, subject.inputs, stages=subject.stages, places=subject.places)
@@ -143,7 +147,7 @@ def summarise(replicates: Sequence[Replicate], options: MemoryOptions) -> Measur
     if isinstance(counted, int):
         protocol = _protocol(options, "shape analysis", "docs/macs.md")
         found.append(_figure("peak_activation", counted, options, protocol))
-    else:
+    elif _UNCOUNTED not in replicates[0].settings:
         (reason,) = replicates[0].notes.get("activations", ("not counted",))
         failures = (Failure(of=f"{_NAME}: peak_activation", kind="unsupported", reason=reason),)
     return Measured(measurements=tuple(found), failures=failures)
@@ -207,5 +211,6 @@ measure = Measure(
         summarise=summarise,
         limit_s=lambda options: 120.0 + 60.0 * options.calls,
         environment=_environment,
+        refuses=refuse_other_devices,
     ),
 )

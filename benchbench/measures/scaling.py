@@ -150,7 +150,8 @@ def summarise(replicates: Sequence[Replicate], options: ScalingOptions) -> Measu
 
 def _protocol(options: ScalingOptions, height: object, width: object, batch: object) -> Protocol:
     given = options.model_dump(
-        mode="json", exclude={"device", "threads", "protocol", "baseline", "max_processes", "sweep"}
+        mode="json",
+        exclude={"device", "threads", "protocol", "baseline", "max_processes", "sweep", "untimed"},
     )
     return Protocol.model_validate(
         {

@@ -167,7 +167,7 @@ def knee_of(medians: Mapping[int, float]) -> int:
 
 def _protocol(options: ThroughputOptions, batch: int | None) -> Protocol:
     given = options.model_dump(
-        mode="json", exclude={"device", "threads", "protocol", "baseline", "max_processes"}
+        mode="json", exclude={"device", "threads", "protocol", "baseline", "max_processes", "untimed"}
     )
     return Protocol(
         name=_NAME,

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchbench.core.cell import Cell
-from benchbench.core.contracts import MeasureContext, Measured, Subject
+from benchbench.core.contracts import MeasureContext, Measured, Subject, refuse_deployed
 from benchbench.core.examples import Splits
 from benchbench.core.measurement import CellResult, Failure, Phase
 from benchbench.core.model import parse_options
 from benchbench.core.registry import MEASURES
 from benchbench.core.suite import MeasureSpec
+from benchbench.runner.deploying import deploy_subject, weights_size
 from benchbench.runner.jobs import CellJob, explain_failure
 from benchbench.runner.subjects import (
     build_discriminator,
@@ -41,12 +42,29 @@ def execute_cell(job: CellJob) -> CellResult:
         failure = explain_failure(error, of="cell")
         return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
     context = context_of(job)
+    deployed = subject
+    if not cell.deploy.is_reference:
+        started = time.perf_counter()
+        try:
+            deployed, figures, record = deploy_subject(subject, Path(job.folder))
+        except Exception as error:
+            failure = explain_failure(error, of="cell")
+            return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
+        phases.append(_phase("deploy", time.perf_counter() - started))
+        result = result.model_copy(update={"measurements": figures, "deployment": record})
+    elif job.is_deployed_elsewhere:
+        result = result.model_copy(update={"measurements": (*result.measurements, weights_size(subject))})
     for spec in job.measures:
         measure = MEASURES.load(spec.name)
         if measure.per_cell is None:
             continue
         started = time.perf_counter()
-        measured = _measure(subject, spec, context)
+        refusal = refuse_deployed(cell) if measure.needs == "gradients" else None
+        if refusal is not None:
+            measured = Measured(failures=(refusal.model_copy(update={"of": spec.name}),))
+        else:
+            # What is counted is the network; what is judged is what its backend makes.
+            measured = _measure(subject if measure.needs == "structure" else deployed, spec, context)
         phases.append(_phase(f"measure {spec.name}", time.perf_counter() - started))
         result = result.merged(_as_result(cell, measured))
     return result.model_copy(update={"phases": tuple(phases)})
@@ -61,6 +79,7 @@ def needs_structure_alone(cell: Cell, measures: Sequence[MeasureSpec]) -> bool:
     alone = [MEASURES.load(spec.name) for spec in measures]
     return (
         cell.train is None
+        and cell.deploy.is_reference
         and all(network.name is not None for network in networks)
         and all(measure.needs == "structure" for measure in alone if measure.per_cell is not None)
     )
@@ -71,7 +90,8 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
     folders = [Path(each) for each in job.import_folders]
     started = time.perf_counter()
     device = "meta" if needs_structure_alone(cell, job.measures) else None
-    subject = build_subject(cell, checkpoint=declared_checkpoint(cell), folders=folders, device=device)
+    trained = Path(job.checkpoint) if job.checkpoint is not None else declared_checkpoint(cell)
+    subject = build_subject(cell, checkpoint=trained, folders=folders, device=device)
     subject.discriminator = build_discriminator(cell, folders=folders, device=device)
     phases.append(_phase("build", time.perf_counter() - started))
     exchanged = subject.replacements
@@ -82,7 +102,7 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
             for each in subject.discriminator.replacements
         )
     result = result.model_copy(update={"replacements": exchanged})
-    if cell.train is None or cell.train.recipe is None:
+    if cell.train is None or cell.train.recipe is None or not cell.deploy.is_reference:
         checkpoint = str(subject.checkpoint) if subject.checkpoint else None
         return subject, result.model_copy(update={"checkpoint": checkpoint})
     started = time.perf_counter()

@@ -30,7 +30,9 @@ def execute_replicate(job: ReplicateJob) -> Replicate:
     def builder(cell: Cell) -> Callable[[], Subject]:
         stored = job.checkpoints.get(cell.id)
         checkpoint = Path(stored) if stored else None
-        return lambda: build_subject(cell, checkpoint=checkpoint, folders=folders)
+        written = job.artefacts.get(cell.id)
+        artefact = Path(written) if written else None
+        return lambda: build_subject(cell, checkpoint=checkpoint, artefact=artefact, folders=folders)
 
     # Without an interval: the stolen time that matters is that of the whole replicate.
     before, times_before = read_load(interval_s=0.0), read_cpu_times()

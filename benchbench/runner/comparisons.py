@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from benchbench.core.cell import Cell
@@ -16,6 +15,7 @@ from benchbench.core.model import canonical_json, parse_options
 from benchbench.core.registry import MEASURES
 from benchbench.core.store import RunStore
 from benchbench.core.suite import MeasureSpec, Suite
+from benchbench.runner.files import artefact_of, checkpoint_of
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import Job, ReplicateJob
 from benchbench.runner.lock import exclusive_latency
@@ -104,20 +104,36 @@ def _compare(
     progress: Progress,
 ) -> None:
     ready = [cell for cell in members if _is_ready(store, cell)]
+    refused = {
+        cell.id: refusal for cell in ready if (refusal := comparison.refuses(cell, options)) is not None
+    }
+    refusals = [
+        CellResult(cell=cell, failures=(refused[cell.id].model_copy(update={"of": spec.name}),))
+        for cell in ready
+        if cell.id in refused
+    ]
+    ready = [cell for cell in ready if cell.id not in refused]
     if not ready:
+        if refusals:
+            plan = PlannedComparison(
+                spec.name, comparison, options, tuple(r.cell for r in refusals), members[0].group
+            )
+            store.write_comparison(plan.id, refusals)
         return
     declared = comparison.baseline(options)
     of_this_group = any(cell.variant == declared for cell in members)
     wanted = declared if declared and of_this_group else suite.baseline_of(members[0].variant)
-    if comparison.members == "alone":
+    is_alone = comparison.members == "alone"
+    if is_alone:
         wanted = members[0].variant
-    ready.sort(key=lambda cell: cell.variant != wanted)
+    ready.sort(key=lambda cell: (cell.variant != wanted, not cell.deploy.is_reference))
     plan = PlannedComparison(spec.name, comparison, options, tuple(ready), members[0].group)
-    if _is_finished(store, plan):
+    if _is_finished(store, plan, refused):
         progress.say(f"{plan.label}: finished before")
         return
     failure = comparison.unavailable(options)
-    if failure is None and ready[0].variant != wanted:
+    has_baseline = ready[0].variant == wanted and (is_alone or ready[0].deploy.is_reference)
+    if failure is None and not has_baseline:
         reason = f"the baseline '{wanted}' has no result to compare with"
         failure = Failure(of=spec.name, kind="skipped", reason=reason, fix="mend or include the baseline")
     replicates: list[Replicate] = []
@@ -125,7 +141,8 @@ def _compare(
         replicates, failure = _take_all(store, suite, plan, folders, progress)
     if failure is not None:
         progress.say(f"{plan.label}: {failure.kind}: {failure.reason}")
-        store.write_comparison(plan.id, [CellResult(cell=cell, failures=(failure,)) for cell in ready])
+        failed = [CellResult(cell=cell, failures=(failure,)) for cell in ready]
+        store.write_comparison(plan.id, [*failed, *refusals])
         return
     found = comparison.summarise(replicates, ready[0].id, options)
     store.write_comparison(
@@ -133,7 +150,8 @@ def _compare(
         [
             CellResult(cell=cell, measurements=found[cell.id].measurements, failures=found[cell.id].failures)
             for cell in ready
-        ],
+        ]
+        + refusals,
     )
 
 
@@ -142,9 +160,10 @@ def _is_ready(store: RunStore, cell: Cell) -> bool:
     return result is not None and result.failure is None
 
 
-def _is_finished(store: RunStore, plan: PlannedComparison) -> bool:
+def _is_finished(store: RunStore, plan: PlannedComparison, refused: Collection[str]) -> bool:
     addenda = store.read_comparison(plan.id)
-    if addenda is None or {result.cell.id for result in addenda} != {cell.id for cell in plan.cells}:
+    there = {cell.id for cell in plan.cells} | set(refused)
+    if addenda is None or {result.cell.id for result in addenda} != there:
         return False
     # What could not be measured the last time is tried again, unless this machine cannot do it.
     return all(failure.kind == "skipped" for result in addenda for failure in result.failures)
@@ -188,15 +207,13 @@ def _how_many(index: int, least: int, most: int) -> str:
 
 
 def _job(store: RunStore, plan: PlannedComparison, folders: tuple[str, ...], index: int) -> ReplicateJob:
-    checkpoints: dict[str, str] = {}
-    for cell in plan.cells:
-        result = store.read_cell(cell.id)
-        if result is not None and result.checkpoint is not None:
-            path = Path(result.checkpoint)
-            checkpoints[cell.id] = str(path if path.is_absolute() else _resolve(store.folder, path))
+    ids = [cell.id for cell in plan.cells]
+    checkpoints = {each: path for each in ids if (path := checkpoint_of(store, each)) is not None}
+    artefacts = {each: path for each in ids if (path := artefact_of(store, each)) is not None}
     return ReplicateJob(
         cells=plan.cells,
         checkpoints=checkpoints,
+        artefacts=artefacts,
         measure=plan.measure,
         options=plan.options.model_dump(mode="json"),
         folder=str(store.folder),
@@ -204,8 +221,3 @@ def _job(store: RunStore, plan: PlannedComparison, folders: tuple[str, ...], ind
         index=index,
         import_folders=folders,
     )
-
-
-def _resolve(folder: Path, path: Path) -> Path:
-    # A trained checkpoint lies in the run's folder; a loaded one is where the suite said.
-    return folder / path if (folder / path).is_file() else path.resolve()

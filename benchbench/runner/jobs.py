@@ -12,7 +12,15 @@ from pydantic import Field, JsonValue
 
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate
-from benchbench.core.errors import BenchbenchError, DivergedError, StoreError, UnsupportedOperatorError
+from benchbench.core.errors import (
+    BenchbenchError,
+    DependencyError,
+    DivergedError,
+    OutputsDifferError,
+    StoreError,
+    UnsupportedDeploymentError,
+    UnsupportedOperatorError,
+)
 from benchbench.core.measurement import CellResult, Failure, FailureKind
 from benchbench.core.model import Frozen
 from benchbench.core.profile import CellProfile
@@ -26,6 +34,8 @@ class CellJob(Frozen):
     """Build, train or load one cell, and take the measures that look at it alone.
 
     `baseline` is the id of the cell that this one is compared with, its own where it is the baseline.
+    `checkpoint` holds the weights of a deployed cell, which its network has been trained to; None where
+    nothing is trained. `is_deployed_elsewhere` is said of a network that other cells deploy.
     """
 
     cell: Cell
@@ -33,6 +43,8 @@ class CellJob(Frozen):
     folder: str
     import_folders: tuple[str, ...] = ()
     baseline: str | None = None
+    checkpoint: str | None = None
+    is_deployed_elsewhere: bool = False
 
 
 class ReplicateJob(Frozen):
@@ -40,6 +52,7 @@ class ReplicateJob(Frozen):
 
     cells: tuple[Cell, ...]
     checkpoints: dict[str, str] = {}
+    artefacts: dict[str, str] = {}
     measure: str
     options: dict[str, JsonValue]
     folder: str
@@ -149,8 +162,12 @@ def explain_failure(error: BaseException, *, of: str) -> Failure:
         kind, reason, step, fix = "diverged", error.problem, getattr(error, "step", None), error.fix
     elif isinstance(error, (torch.OutOfMemoryError, MemoryError)) or _is_cpu_out_of_memory(error):
         kind, fix = "out_of_memory", "a smaller batch or image size, or a machine with more memory"
-    elif isinstance(error, UnsupportedOperatorError):
+    elif isinstance(error, (UnsupportedOperatorError, UnsupportedDeploymentError)):
         kind, reason, fix = "unsupported", error.reason, error.fix
+    elif isinstance(error, DependencyError) and of == "cell":
+        kind, reason, fix = "skipped", error.problem, error.fix
+    elif isinstance(error, OutputsDifferError):
+        kind, reason, fix = "differs", error.problem, error.fix
     elif isinstance(error, BenchbenchError):
         kind, reason, fix = "invalid", error.reason, error.fix
     else:

@@ -12,10 +12,11 @@ from benchbench.core.imports import find_object
 from benchbench.core.store import find_run, read_run
 from benchbench.data.generated import GeneratedImages
 from benchbench.data.open import Openable, open_images
+from benchbench.measures.drawn_inputs import contents_among, fields_taken
 from benchbench.measures.quality.evaluate import Evaluation, Means, evaluate
 from benchbench.measures.quality.images import made_from, named_after, open_declared, tell_left_out
 from benchbench.measures.quality.options import QualityOptions
-from benchbench.measures.quality.outputs import contents_among, fields_taken, make_outputs
+from benchbench.measures.quality.outputs import make_outputs
 from benchbench.measures.quality.pairs import NEED_PARTNERS as PAIR_METRICS
 from benchbench.measures.quality.progress import show_progress
 from benchbench.measures.quality.sides import Side

@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Literal
 
 import benchbench
+from benchbench.backends.prepare import check_packages
 from benchbench.core.cell import Cell
 from benchbench.core.damaged import damaged_files, put_aside
 from benchbench.core.environment import Environment
-from benchbench.core.errors import StoreError
+from benchbench.core.errors import DependencyError, StoreError
 from benchbench.core.expand import expand
 from benchbench.core.host import read_load
-from benchbench.core.measurement import CellResult, Phase, ResultTable, RunRecord
+from benchbench.core.measurement import CellResult, Failure, Phase, ResultTable, RunRecord
 from benchbench.core.model import canonical_json
 from benchbench.core.store import RunStore, find_run, new_run_id
 from benchbench.core.suite import Suite
-from benchbench.runner.baselines import baselines_of
+from benchbench.runner.baselines import baselines_of, with_networks
 from benchbench.runner.cell_job import failed_cell
 from benchbench.runner.comparisons import Progress, run_comparisons
 from benchbench.runner.environment import probe_environment
+from benchbench.runner.files import checkpoint_of
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import CellJob, CheckJob, Job
 from benchbench.runner.lock import exclusive_run
@@ -31,7 +33,7 @@ from benchbench.runner.subjects import check_cells
 
 # What failed for one of these fails again; anything else may be mended and tried anew.
 _CHECK_LIMIT_S = 300.0
-_FINAL_FAILURES = ("diverged", "unsupported", "skipped")
+_FINAL_FAILURES = ("diverged", "unsupported", "skipped", "differs")
 
 
 def _say_nothing(line: str) -> None:
@@ -70,7 +72,7 @@ def run(
         KeyboardInterrupt: everything finished is kept; `resume` continues.
     """
     started = time.perf_counter()
-    cells = expand(suite, only=only)
+    cells = with_networks(expand(suite, only=only))
     out = Path(out)
     store = _resumable(suite, out) if mode == "resume" else None
     damaged = () if store is None else damaged_files(store)
@@ -103,8 +105,11 @@ def run(
         open_cells = [cell for cell in cells if not _is_finished(store, cell)]
         counted = finish_static_cells(store, suite, open_cells, import_folders, progress)
         baselines = baselines_of(suite)
-        # A baseline first: what it makes may be what the others are compared with.
-        ordered = sorted(cells, key=lambda cell: baselines[cell.id] != cell.id)
+        # A baseline first: what it makes may be what the others are compared with. A network before the ways
+        # to run it: they have its weights.
+        ordered = sorted(
+            cells, key=lambda cell: (baselines[cell.id] != cell.id, not cell.deploy.is_reference)
+        )
         for number, cell in enumerate(ordered, start=1):
             if cell.id not in counted:
                 place = f"[{number}/{len(cells)}]"
@@ -183,15 +188,20 @@ def _first_change(before: Suite, now: Suite) -> str:
 
 
 def _to_retry(result: CellResult) -> bool:
-    return any(failure.kind not in _FINAL_FAILURES for failure in result.failures)
+    # A whole cell is skipped for want of a library, which may have been installed since, or of its network.
+    skipped = result.failure is not None and result.failure.kind == "skipped"
+    return skipped or any(failure.kind not in _FINAL_FAILURES for failure in result.failures)
 
 
 def _is_finished(store: RunStore, cell: Cell) -> bool:
     known = store.read_cell(cell.id)
-    return known is not None and not _to_retry(known) and not _has_lost_weights(store, known)
+    return known is not None and not _to_retry(known) and not _has_lost_files(store, known)
 
 
-def _has_lost_weights(store: RunStore, result: CellResult) -> bool:
+def _has_lost_files(store: RunStore, result: CellResult) -> bool:
+    artefact = None if result.deployment is None else result.deployment.artefact
+    if artefact is not None and not (store.folder / artefact).is_file():
+        return True
     trained = result.cell.train is not None and result.cell.train.recipe is not None
     return trained and result.checkpoint is not None and not (store.folder / result.checkpoint).is_file()
 
@@ -218,10 +228,14 @@ def _finish_cell(
         progress.say(f"{place} {cell.label}: finished before")
         return
     known = store.read_cell(cell.id)
-    lost = known is not None and _has_lost_weights(store, known)
-    progress.say(
-        f"{place} {cell.label}" + (": its checkpoint is gone, so it is trained again" if lost else "")
-    )
+    lost = known is not None and _has_lost_files(store, known)
+    again = "trained" if cell.deploy.is_reference else "deployed"
+    progress.say(f"{place} {cell.label}" + (f": its files are gone, so it is {again} again" if lost else ""))
+    obstacle = None if cell.deploy.is_reference else _obstacle(store, cell)
+    if obstacle is not None:
+        store.write_cell(failed_cell(cell, obstacle))
+        progress.say(f"{place} {cell.label}: {obstacle.kind}: {obstacle.reason}")
+        return
     started = time.perf_counter()
     job = CellJob(
         cell=cell,
@@ -229,6 +243,8 @@ def _finish_cell(
         folder=str(store.folder),
         import_folders=folders,
         baseline=baseline,
+        checkpoint=None if cell.deploy.is_reference else checkpoint_of(store, cell.network.id),
+        is_deployed_elsewhere=bool(suite.deploy),
     )
     answer = run_isolated(Job(cell=job), limit_s=suite.timeout_s)
     if answer.result is not None:
@@ -243,6 +259,19 @@ def _finish_cell(
     progress.add("start processes", took_s - sum(phase.seconds for phase in result.phases), inside_s=0.0)
     for failure in result.failures:
         progress.say(f"{place} {cell.label}: {failure.of} {failure.kind}: {failure.reason}")
+
+
+def _obstacle(store: RunStore, cell: Cell) -> Failure | None:
+    """Why a deployed cell cannot be made: its library, or its network, is not there."""
+    try:
+        check_packages(cell.deploy)
+    except DependencyError as error:
+        return Failure(of="cell", kind="skipped", reason=error.problem, fix=error.fix)
+    network = store.read_cell(cell.network.id)
+    if network is not None and network.failure is None:
+        return None
+    reason = f"its network, '{cell.network.label}', has no result"
+    return Failure(of="cell", kind="skipped", reason=reason, fix="see what that one says")
 
 
 def _closing_record(record: RunRecord, progress: Progress, started: float) -> RunRecord:

@@ -30,7 +30,13 @@ def finish_static_cells(
         return frozenset()
     progress.say(f"counting {len(chosen)} cells of which only the structure is measured here")
     jobs = tuple(
-        CellJob(cell=cell, measures=suite.measure, folder=str(store.folder), import_folders=folders)
+        CellJob(
+            cell=cell,
+            measures=suite.measure,
+            folder=str(store.folder),
+            import_folders=folders,
+            is_deployed_elsewhere=bool(suite.deploy),
+        )
         for cell in chosen
     )
     started = time.perf_counter()

@@ -23,12 +23,19 @@ from benchbench.variants.replace import apply_replacements
 
 
 def build_subject(
-    cell: Cell, *, checkpoint: Path | None = None, folders: Sequence[Path] = (), device: str | None = None
+    cell: Cell,
+    *,
+    checkpoint: Path | None = None,
+    artefact: Path | None = None,
+    folders: Sequence[Path] = (),
+    device: str | None = None,
 ) -> Subject:
     """The cell's network with example inputs, in eval mode; random weights come from the cell's seed.
 
     Args:
         checkpoint: weights to load.
+        artefact: the file that the cell's backend opens: it holds the weights, and the module is built
+            without any where that can be done.
         folders: where an imported module is looked for first.
         device: `meta` builds without memory.
 
@@ -37,11 +44,13 @@ def build_subject(
     """
     started = time.perf_counter()
     torch.manual_seed(cell.seed)
-    with torch.device(device or "cpu"):
+    # Somebody's constructor may not survive the meta device.
+    is_hollow = artefact is not None and cell.architecture.name is not None
+    with torch.device("meta" if is_hollow else device or "cpu"):
         built = build_architecture(cell.architecture, folders=folders)
         replacements = _replace(cell, built, network="generator")
     built_s = time.perf_counter()
-    if checkpoint is not None:
+    if checkpoint is not None and artefact is None:
         load_weights(built.module, checkpoint)
     loaded_s = time.perf_counter()
     return Subject(
@@ -53,6 +62,7 @@ def build_subject(
         stages=built.stages,
         cell=cell,
         checkpoint=checkpoint,
+        artefact=artefact,
         replacements=replacements,
         build_s=built_s - started,
         load_s=loaded_s - built_s,

@@ -9,6 +9,7 @@ import torch
 from benchbench.core.contracts import Comparison, Measure
 from benchbench.core.host import KEEP_MEMORY, usable_cpus
 from benchbench.core.measurement import Failure
+from benchbench.measures.deployed import refuse_other_devices
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.process import take
 from benchbench.measures.latency.summary import has_converged, summarise_replicates
@@ -74,5 +75,6 @@ measure = Measure(
         take=take,
         summarise=summarise_replicates,
         unavailable=unavailable_here,
+        refuses=refuse_other_devices,
     ),
 )

@@ -36,6 +36,9 @@ class LatencyOptions(Options):
         allocator: `keep` has glibc keep freed memory, as a serving process has it; `system` leaves
             that to chance, and a process may then pay thousands of page faults per call.
         baseline: the variant that ratios refer to; the suite's own by default.
+        untimed: calls before each timed one. Libraries with thread pools of their own, side by side in one
+            process, need one: it takes what the pool of the last costs the next. By default 1 where there
+            are several, else 0.
     """
 
     device: OneOrMore[Device] = ("cpu",)
@@ -53,6 +56,7 @@ class LatencyOptions(Options):
     fold: Literal["weights", "none"] = "weights"
     allocator: Literal["keep", "system"] = "keep"
     baseline: str | None = None
+    untimed: Annotated[int | None, Field(ge=0, le=100)] = None
 
     @model_validator(mode="after")
     def _limits_agree(self) -> Self:

@@ -6,14 +6,17 @@ import random
 import resource
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import torch
 
 from benchbench.core.arguments import assemble
+from benchbench.core.backends import Fact
 from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.errors import MeasurementError
+from benchbench.core.registry import BACKENDS
+from benchbench.measures.deployed import open_deployed
 from benchbench.measures.fold import find_foldable, fold_parametrizations, share_weights
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.roof import measure_roofs
@@ -22,6 +25,7 @@ from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturb
 from benchbench.quality.precise import tf32_allowed
 
 CONTROL = "(baseline again)"
+UNTIMED = "untimed calls"
 _FAULT_CALLS = 3
 _MANY_FAULTS = 500.0  # per call; some 0.1 ms
 
@@ -29,7 +33,7 @@ _MANY_FAULTS = 500.0  # per call; some 0.1 ms
 def take(
     builders: Mapping[str, Callable[[], Subject]], options: LatencyOptions, seed: int, index: int
 ) -> Replicate:
-    """Measure the subjects side by side in this process.
+    """Measure the subjects side by side in this process, each in the backend that its cell declares.
 
     Args:
         builders: subject name -> builds it; the first is the baseline, which is built once more as
@@ -57,21 +61,27 @@ def take(
         began_s = timer.now_s()
         for name in order:
             # Once for nothing: the first replacement of a process loads modules for half a second.
-            builders[name]()
+            build_subject_of(builders[name])
         loading_s = timer.now_s() - began_s
         for name in order:
-            subjects[name], folded[name] = place_subject(builders[name](), device, options)
+            subjects[name], folded[name] = place_subject(build_subject_of(builders[name]), device, options)
             call = call_of(subjects[name])
             first_call_s = timer.end_to_end_s(call, 1)
             cold[name] = (subjects[name].build_s, subjects[name].load_s, first_call_s)
         _check_batch(subjects[baseline], options)
-        subjects[CONTROL], _ = place_subject(builders[baseline](), device, options)
+        subjects[CONTROL], _ = place_subject(build_subject_of(builders[baseline]), device, options)
+        untimed = _untimed(subjects.values(), options)
         calls = {name: call_of(subjects[name]) for name in (*builders, CONTROL)}
         if options.protocol == "gan_compression":
             rounds = take_fixed(calls, timer=timer)
         else:
             rounds = take_interleaved(
-                calls, baseline=baseline, timer=timer, options=options, seed=seed * 1000 + index
+                calls,
+                baseline=baseline,
+                timer=timer,
+                options=options,
+                seed=seed * 1000 + index,
+                untimed=untimed,
             )
         measured_s = timer.now_s()
         faults = {name: _page_faults(call) for name, call in calls.items()}
@@ -83,8 +93,27 @@ def take(
         if count > _MANY_FAULTS:
             rounds.notes[name].append("memory is given back and taken anew in every call: see page faults")
     replicate = _as_replicate(rounds, cold, roof_macs_per_s, roof_bytes_per_s, options, inside_s)
-    counted = {f"page_faults {name}": count for name, count in faults.items()}
+    counted: dict[str, Fact] = {f"page_faults {name}": count for name, count in faults.items()}
+    if untimed and options.protocol == "interleaved":
+        counted[UNTIMED] = untimed
+    for name, subject in subjects.items():
+        if subject.session is not None:
+            counted |= {f"{fact} {name}": value for fact, value in subject.session.facts.items()}
     return replicate.model_copy(update={"settings": {**replicate.settings, **counted}})
+
+
+def build_subject_of(builder: Callable[[], Subject]) -> Subject:
+    """What `builder` builds, outside of inference mode."""
+    # Weights that are made in inference mode can be neither exported nor compiled.
+    with torch.inference_mode(False), torch.no_grad():
+        return builder()
+
+
+def _untimed(subjects: Iterable[Subject], options: LatencyOptions) -> int:
+    if options.untimed is not None:
+        return options.untimed
+    names = {subject.deployment.backend for subject in subjects}
+    return 1 if any(BACKENDS.load(name).has_threads for name in names - {"eager"}) else 0
 
 
 def _page_faults(call: Call) -> float:
@@ -174,7 +203,13 @@ def _foldable(
 
 
 def place_subject(subject: Subject, device: torch.device, options: LatencyOptions) -> tuple[Subject, str]:
-    """The subject on its device, in its memory format, in eval mode; and which norms were folded."""
+    """The subject on its device, in its memory format, in eval mode; and which norms were folded.
+
+    One that another backend runs is opened there, with the comparison's threads.
+    """
+    if not subject.deployment.is_reference:
+        fold = _fold if options.fold == "weights" else _leave
+        return open_deployed(subject, device=device.type, threads=torch.get_num_threads(), fold=fold)
     layout = torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
     started = time.perf_counter()
     module = subject.module.to(device)
@@ -197,6 +232,10 @@ def _fold(module: torch.nn.Module) -> str:
     return ", ".join(said)
 
 
+def _leave(module: torch.nn.Module) -> str:
+    return ""
+
+
 def _note(rounds: Rounds, folded: Mapping[str, str]) -> None:
     for name, said in folded.items():
         if said:
@@ -205,6 +244,8 @@ def _note(rounds: Rounds, folded: Mapping[str, str]) -> None:
 
 def call_of(subject: Subject) -> Call:
     """One inference."""
+    if subject.session is not None:
+        return subject.session.call
     module = subject.module
     args, kwargs = assemble(subject.inputs, subject.places)
     return lambda: module(*args, **kwargs)

@@ -70,6 +70,7 @@ def take_interleaved(
     timer: Timer,
     options: LatencyOptions,
     seed: int,
+    untimed: int = 0,
 ) -> Rounds:
     """Rounds in which every subject runs once, in a random order, until the ratios converge.
 
@@ -79,6 +80,7 @@ def take_interleaved(
         timer: the clock.
         options: least rounds and seconds, budget, target half-width.
         seed: of the order within rounds.
+        untimed: calls of a subject before each sample of it.
 
     Returns:
         Seconds per call; `repeats` calls make one sample where a call is too short for the clock.
@@ -102,6 +104,8 @@ def take_interleaved(
         rng.shuffle(order)
         for name in order:
             repeats = rounds.repeats[name]
+            for _ in range(untimed):
+                timer.end_to_end_s(calls[name], 1)
             rounds.samples[name].append(timer.end_to_end_s(calls[name], repeats) / repeats)
         if timer.has_device_clock:
             counts = [rounds.repeats[name] for name in order]

@@ -17,7 +17,7 @@ from benchbench.core.statistics import (
     summarise,
 )
 from benchbench.measures.latency.options import LatencyOptions
-from benchbench.measures.latency.process import CONTROL
+from benchbench.measures.latency.process import CONTROL, UNTIMED
 from benchbench.measures.latency.rounds import widest
 
 PROVENANCE = "benchbench.measures.latency"
@@ -33,7 +33,7 @@ def summarise_replicates(
     The baseline's own figures are `aa_control` (its duplicate against it) and the machine's roofs;
     every other subject has `speedup`, baseline / subject. On a GPU the same again by device time.
     """
-    protocol = protocol_of(options)
+    protocol = protocol_of(options, untimed=int(replicates[0].settings.get(UNTIMED) or 0))
     names = [name for name in replicates[0].samples if name != CONTROL]
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     clocks = [("", [each.samples for each in replicates])]
@@ -140,9 +140,13 @@ def _why_wide(
     return "processes differ: the interval is wider than within each of them"
 
 
-def protocol_of(options: LatencyOptions) -> Protocol:
-    """How one device and thread count is measured."""
-    settings = options.model_dump(mode="json", exclude={"device", "threads", "protocol", "baseline"})
+def protocol_of(options: LatencyOptions, *, untimed: int = 0) -> Protocol:
+    """How one device and thread count is measured; `untimed` calls went before each timed one."""
+    left_out = {"device", "threads", "protocol", "baseline", "untimed"}
+    settings = options.model_dump(mode="json", exclude=left_out)
+    if untimed:
+        # Only where there were any: figures without are those of older runs.
+        settings["untimed"] = untimed
     return Protocol(
         name=f"latency/{options.protocol}",
         settings={

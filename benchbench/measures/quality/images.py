@@ -10,15 +10,15 @@ import torch
 
 from benchbench.core.collection import ImageCollection
 from benchbench.core.contracts import MeasureContext, Subject
+from benchbench.core.data_spec import DataSpec
 from benchbench.core.errors import DataError, MeasurementError, OptionError, unknown_name
 from benchbench.core.examples import ImageSet, Splits
 from benchbench.core.model import canonical_json, parse_options
 from benchbench.core.registry import SOURCES
-from benchbench.core.data_spec import DataSpec
 from benchbench.data.collection import ImageSequence, Subset, limited
 from benchbench.data.open import open_images
+from benchbench.measures.drawn_inputs import contents_among, fields_taken
 from benchbench.measures.quality.options import QualityOptions
-from benchbench.measures.quality.outputs import contents_among, fields_taken
 from benchbench.measures.quality.sides import Side
 
 BASELINE = "baseline"

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 
+from benchbench.core.data_spec import DataSpec
 from benchbench.core.model import JsonValue, OneOrMore, Options, parse_options
 from benchbench.core.registry import FEATURES
-from benchbench.core.data_spec import DataSpec
 from benchbench.core.suite import Reference
 from benchbench.data.conversion import Conversion
 from benchbench.quality.lpips_weights import LpipsOptions

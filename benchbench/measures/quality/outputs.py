@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,11 @@ from torch import Tensor
 from benchbench.core.arguments import assemble
 from benchbench.core.contracts import Subject
 from benchbench.core.errors import DataError, MeasurementError, OptionError
-from benchbench.core.examples import ImageSet, example_of, inputs_of, require_fields
+from benchbench.core.examples import ImageSet
 from benchbench.core.registry import ARCHITECTURES
 from benchbench.core.store import fill_atomically
-from benchbench.data.collate import collate
+from benchbench.measures.drawn_inputs import draw_inputs, fields_taken
 from benchbench.measures.quality.options import QualityOptions
-
-# Latents beyond it are drawn anew; more draws than this and the cut-off is too narrow to be meant.
-_REDRAWS = 1000
 
 
 def pixel_range(subject: Subject, options: QualityOptions) -> str:
@@ -38,34 +35,6 @@ def pixel_range(subject: Subject, options: QualityOptions) -> str:
             fix="add it to the quality measure",
         )
     return ARCHITECTURES.load(spec.name).values
-
-
-def fields_taken(subject: Subject) -> tuple[str, ...]:
-    """What each input is of an example (core/examples.py); "" for what is drawn.
-
-    Of a network that says nothing, a first input float [n, 3, H, W] is a picture.
-    """
-    said = tuple(spec.field for spec in subject.specs) or ("",) * len(subject.inputs)
-    first = subject.inputs[0]
-    is_picture = first.dim() == 4 and first.shape[1] == 3 and first.is_floating_point()
-    return ("input", *said[1:]) if not any(said) and is_picture else said
-
-
-def contents_among(subject: Subject, images: ImageSet) -> ImageSet | None:
-    """What the network is given of a set of examples; None for one that is given latents alone.
-
-    Raises:
-        DataError: it needs what the examples do not have: a label map, attributes.
-    """
-    taken = [name for name in fields_taken(subject) if name]
-    if not taken:
-        return None
-    if taken == ["input"]:
-        return inputs_of(images)
-    # A picture may be its own input: a translation into another domain.
-    needed = [name for name in taken if name != "input"]
-    require_fields(images, needed, what=f"'{subject.name}'")
-    return images
 
 
 def write_outputs(
@@ -135,12 +104,16 @@ def make_outputs(
     try:
         for start in range(0, count, options.batch):
             indices = range(start, min(start + options.batch, count))
-            given = _examples(contents, indices, options, signed=signed)
+            drawn = draw_inputs(
+                subject,
+                contents,
+                indices,
+                seed=options.seed,
+                signed=signed,
+                truncation=options.truncation,
+            )
             inputs = [
-                _input(place, example, indices, options, given.get(fields[place])).to(
-                    weight.device, weight.dtype if example.is_floating_point() else None
-                )
-                for place, example in enumerate(subject.inputs)
+                each.to(weight.device, weight.dtype if each.is_floating_point() else None) for each in drawn
             ]
             # Fresh noise inside the network is part of what it makes: the same for the same seed.
             with torch.inference_mode(), torch.random.fork_rng(devices=_devices(weight)):
@@ -150,57 +123,6 @@ def make_outputs(
             yield _as_bytes(made, subject.name, count=len(indices), signed=signed)
     finally:
         subject.module.train(was_training)
-
-
-def _examples(
-    contents: ImageSet | None, indices: Sequence[int], options: QualityOptions, *, signed: bool
-) -> dict[str, Tensor]:
-    """Fields of the contents at `indices`, pictures in the network's range."""
-    if contents is None:
-        return {}
-    found = collate([example_of(contents, index, _seed(options, 0, index)) for index in indices])
-    found.setdefault("input", found["image"])
-    if signed:
-        found["input"] = found["input"] * 2 - 1
-    return found
-
-
-def _input(
-    place: int,
-    example: Tensor,
-    indices: Sequence[int],
-    options: QualityOptions,
-    given: Tensor | None,
-) -> Tensor:
-    if given is not None:
-        return given
-    return torch.stack([_drawn(example, place, index, options) for index in indices])
-
-
-def _drawn(example: Tensor, place: int, index: int, options: QualityOptions) -> Tensor:
-    """One input without its batch dimension, of the example's kind, from (seed, place, index) alone."""
-    generator = torch.Generator().manual_seed(_seed(options, place, index))
-    shape = example.shape[1:]
-    if not example.is_floating_point():
-        # The example shows which values there are; nothing else here does.
-        choices = example.reshape(-1)
-        return choices[torch.randint(len(choices), shape, generator=generator)]
-    if example.dim() == 4 and bool(((example == 0) | (example == 1)).all()):
-        return example[0]
-    drawn = torch.randn(shape, generator=generator)
-    if options.truncation is None:
-        return drawn
-    for _ in range(_REDRAWS):
-        beyond = drawn.abs() > options.truncation
-        if not beyond.any():
-            return drawn
-        drawn[beyond] = torch.randn(int(beyond.sum()), generator=generator)
-    raise OptionError(f"truncation: {options.truncation} keeps next to nothing", expected="0.1 or more")
-
-
-def _seed(options: QualityOptions, place: int, index: int) -> int:
-    state = np.random.SeedSequence((options.seed, place, index)).generate_state(1, np.uint64)
-    return int(state[0] >> np.uint64(1))
 
 
 def _as_bytes(made: object, name: str, *, count: int, signed: bool) -> Tensor:

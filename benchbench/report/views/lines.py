@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchbench.core.cell import Setting
+from benchbench.core.deployment import Deployment, deployment_label
 from benchbench.core.errors import StoreError
 from benchbench.core.measurement import (
     CellResult,
@@ -26,13 +27,14 @@ from benchbench.core.visible import on_one_line
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A variant at one value of everything swept but the seed.
+    """A variant at one value of everything swept but the seed, run in one way.
 
     Attributes:
         label: what a reader sees; with the run's id where a report covers several runs.
         run: index of the run it comes from; only lines of one run are compared.
         group: the group of its variant; only lines of one group are compared.
         settings: what was swept, without the seed; only lines of equal settings are compared.
+        deployment: how it is run; lines that differ in it alone are compared.
         colour: index into the palette, equal for one variant in every plot.
         results: one per seed.
     """
@@ -45,6 +47,7 @@ class Line:
     colour: int
     is_baseline: bool
     results: tuple[CellResult, ...]
+    deployment: Deployment = Deployment()
 
     @property
     def compared_with(self) -> tuple[int, str | None, tuple[Setting, ...]]:
@@ -114,25 +117,27 @@ def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
     """
     if not tables:
         raise StoreError("there is no run to report on", expected="at least one result table")
-    grouped: dict[tuple[int, str, str], list[CellResult]] = {}
+    grouped: dict[tuple[int, str, str, str], list[CellResult]] = {}
     for run, table in enumerate(tables):
         for result in table.results:
-            swept = " ".join(str(setting) for setting in _without_seed(result.cell.settings))
-            grouped.setdefault((run, result.cell.variant, swept), []).append(result)
-    colours: dict[tuple[str, str], int] = {}
+            swept = " ".join(str(setting) for setting in _without_seed(result.cell.swept))
+            way = deployment_label(result.cell.deploy.named)
+            grouped.setdefault((run, result.cell.variant, swept, way), []).append(result)
+    colours: dict[tuple[str, str, str], int] = {}
     lines = []
-    for (run, variant, swept), results in grouped.items():
-        label = on_one_line(f"{variant} {swept}".rstrip())
+    for (run, variant, swept, way), results in grouped.items():
+        label = on_one_line(" ".join(filter(None, (variant, swept, way))))
         lines.append(
             Line(
                 label=label if len(tables) == 1 else on_one_line(f"{label} ({tables[run].run.id})"),
                 variant=variant,
                 run=run,
                 group=results[0].cell.variant_group,
-                settings=_without_seed(results[0].cell.settings),
-                colour=colours.setdefault((variant, swept), len(colours)),
-                is_baseline=variant == tables[run].suite.baseline_of(variant),
+                settings=_without_seed(results[0].cell.swept),
+                colour=colours.setdefault((variant, swept, way), len(colours)),
+                is_baseline=not way and variant == tables[run].suite.baseline_of(variant),
                 results=tuple(sorted(results, key=lambda result: result.cell.seed)),
+                deployment=results[0].cell.deploy,
             )
         )
     return tuple(lines)

@@ -1,0 +1,137 @@
+"""Sets of inputs of a network, as it is given them once it is deployed: to compare with, to calibrate on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from benchbench.core.contracts import Subject
+from benchbench.core.errors import BenchbenchError, CalibrationError, DataError
+from benchbench.core.examples import ImageSet, Splits
+from benchbench.core.registry import ARCHITECTURES
+from benchbench.measures.drawn_inputs import contents_among, draw_inputs, fields_taken
+
+
+@dataclass(frozen=True, slots=True)
+class InputSets:
+    """Sets of inputs, and where they come from in words.
+
+    Attributes:
+        sets: each as the network's example inputs are shaped.
+        origin: `4 of the test split`, `4 drawn with seed 0`.
+        digest: of the data; None where nothing of them is in the sets.
+    """
+
+    sets: Sequence[tuple[Tensor, ...]]
+    origin: str
+    digest: str | None = None
+
+
+def comparison_inputs(subject: Subject, images: Callable[[], Splits], *, count: int, seed: int) -> InputSets:
+    """Sets of held-out images where the network takes images that the suite has, else seeded ones.
+
+    What the example inputs are, noise, is outside of what a trained network knows: int8 would be judged by
+    what it never meets.
+    """
+    if not any(fields_taken(subject)):
+        drawn = [_drawn(subject, None, _indices(subject, at), seed) for at in range(count)]
+        return InputSets(drawn, f"{count} drawn with seed {seed}")
+    try:
+        splits = images()
+        contents = contents_among(subject, splits.test)
+        sets = [
+            _drawn(subject, contents, _indices(subject, at), seed)
+            for at in range(_fits(subject, contents, count))
+        ]
+        _check_shapes(subject, sets)
+    except BenchbenchError as error:
+        # Said beside the figure: an int8 that is judged on noise is judged harder than on pictures.
+        reason = error.problem.splitlines()[0]
+        return InputSets([subject.inputs], f"the example input, seeded noise ({reason})")
+    return InputSets(sets, f"{len(sets)} of the test split", splits.digest)
+
+
+def calibration_inputs(subject: Subject, images: Callable[[], Splits], *, count: int, seed: int) -> InputSets:
+    """Sets of training images where the network takes images, else seeded ones, for quantisation.
+
+    Raises:
+        CalibrationError: there are no data, fewer than asked, or they do not fit the network's input.
+    """
+    if not any(fields_taken(subject)):
+        drawn = [_drawn(subject, None, _indices(subject, at), seed) for at in range(count)]
+        return InputSets(drawn, f"{count} drawn with seed {seed}")
+    try:
+        splits = images()
+        contents = contents_among(subject, splits.train)
+    except DataError as error:
+        raise CalibrationError(
+            f"int8 is calibrated on images, and there are none: {error.problem}",
+            expected="data that the network can be given",
+            fix="declare the suite's `data`, or `calibration: {data: {source: photos, size: 256}}`",
+        ) from error
+    there = 0 if contents is None else len(contents) // subject.inputs[0].shape[0]
+    if there < count:
+        raise CalibrationError(
+            f"the calibration set is too small: {there} sets of inputs in the train split, {count} asked",
+            fix=f"declare `calibration: {{images: {there}}}`, or more data"
+            if there >= 8
+            else "declare more data",
+        )
+    sets = [_drawn(subject, contents, _indices(subject, at), seed) for at in range(count)]
+    try:
+        _check_shapes(subject, sets)
+    except DataError as error:
+        raise CalibrationError(error.problem, expected=error.expected, fix=error.fix) from error
+    return InputSets(sets, f"{count} of the train split, seed {seed}", splits.digest)
+
+
+def _fits(subject: Subject, contents: ImageSet | None, count: int) -> int:
+    there = 0 if contents is None else len(contents) // subject.inputs[0].shape[0]
+    if there == 0:
+        raise DataError("there are no test images")
+    return min(count, there)
+
+
+def _indices(subject: Subject, at: int) -> range:
+    batch = subject.inputs[0].shape[0]
+    return range(at * batch, (at + 1) * batch)
+
+
+def _drawn(
+    subject: Subject, contents: ImageSet | None, indices: Sequence[int], seed: int
+) -> tuple[Tensor, ...]:
+    with torch.inference_mode(False):
+        made = draw_inputs(subject, contents, indices, seed=seed, signed=_range_of(subject) == "signed")
+    return tuple(
+        each.to(example.dtype) if example.is_floating_point() else each
+        for each, example in zip(made, subject.inputs, strict=True)
+    )
+
+
+def _check_shapes(subject: Subject, sets: Sequence[tuple[Tensor, ...]]) -> None:
+    if subject.deployment.shapes == "dynamic":
+        return
+    for given, example in zip(sets[0], subject.inputs, strict=True):
+        if given.shape != example.shape:
+            raise DataError(
+                f"the data are {list(given.shape)}, and the network's input is {list(example.shape)}",
+                expected="images of the size that the network is deployed for",
+                fix="declare data of that size (`calibration: {data: ...}` for calibration alone), the "
+                "architecture's `input`, or `shapes: dynamic`",
+            )
+
+
+def _range_of(subject: Subject) -> Literal["signed", "unit"]:
+    declared = subject.deployment.range
+    name = subject.cell.architecture.name if subject.cell is not None else None
+    if declared is None and name is None:
+        raise DataError(
+            f"'{subject.name}' does not say the range of its pixels",
+            expected="range: signed (-1..1) or range: unit (0..1)",
+            fix="add it to `deploy`",
+        )
+    return declared or ARCHITECTURES.load(str(name)).values

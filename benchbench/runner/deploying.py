@@ -1,0 +1,161 @@
+"""Deploying one cell: its file written, opened, and held to what the network makes in eager float32."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from benchbench.backends.prepare import setup_for, write_artefact
+from benchbench.core.arguments import assemble
+from benchbench.core.backends import Network
+from benchbench.core.cell import Cell
+from benchbench.core.contracts import Subject
+from benchbench.core.data_spec import DataSpec
+from benchbench.core.examples import Splits
+from benchbench.core.host import usable_cpus
+from benchbench.core.measurement import DeploymentRecord, Measurement, Protocol
+from benchbench.core.model import JsonValue, parse_options
+from benchbench.core.registry import BACKENDS, SOURCES
+from benchbench.measures.agreement import agreement_figures, check_tolerance, compare_outputs
+from benchbench.measures.deployed import open_deployed
+from benchbench.measures.fold import fold_parametrizations
+from benchbench.measures.input_sets import InputSets, calibration_inputs, comparison_inputs
+from benchbench.runner.training import open_images_of
+
+COMPARED = 4  # sets of inputs whose outputs are held to eager float32's
+_PROVENANCE = "benchbench.runner.deploying"
+
+
+def deploy_subject(
+    subject: Subject, folder: Path
+) -> tuple[Subject, tuple[Measurement, ...], DeploymentRecord]:
+    """Deploy a network with its weights in place; its own module stays as it is, but for folded norms.
+
+    Args:
+        subject: of a cell with another deployment than eager float32.
+        folder: the run's; the artefact lands below it, in `artefacts/<cell>/`.
+
+    Returns:
+        The subject as its backend runs it, the figures of its deployment, and the record of it.
+
+    Raises:
+        DependencyError, UnsupportedDeploymentError, CalibrationError, ArtefactError: as the backend.
+        OutputsDifferError: its outputs are further from eager float32's than was declared.
+    """
+    assert subject.cell is not None
+    cell = subject.cell
+    device = "cpu" if "cpu" in BACKENDS.load(cell.deploy.backend).precisions else "cuda"
+    threads = usable_cpus()
+    setup = setup_for(cell.deploy, device=device, threads=threads)
+    fold_parametrizations(subject.module)
+    started = time.perf_counter()
+    calibration = _calibration(subject)
+    network = Network(
+        subject.module.eval(), subject.inputs, subject.places, () if calibration is None else calibration.sets
+    )
+    with torch.inference_mode(False), torch.no_grad():
+        written = write_artefact(network, setup, folder / "artefacts" / cell.id)
+    exported_s = time.perf_counter() - started
+    opened, _ = open_deployed(
+        replace(subject, artefact=written, load_s=0.0), device=device, threads=threads, fold=lambda module: ""
+    )
+    assert opened.session is not None
+    compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
+    reference = subject.module.to(device)
+    found = compare_outputs(
+        opened.session.run,
+        lambda given: _call(replace(subject, module=reference), given, device),
+        compared.sets,
+    )
+    files = [] if written is None else sorted(each for each in written.parent.iterdir() if each.is_file())
+    protocol = _protocol(cell, device=device, threads=threads, calibration=calibration)
+    figures = [
+        *agreement_figures(found, cell.deploy, inputs=compared.origin, count=len(compared.sets)),
+        _figure("compile_time", "s", opened.load_s, protocol),
+    ]
+    if written is not None:
+        figures.append(_figure("export_time", "s", exported_s, protocol))
+        figures.append(_figure("file_size", "B", sum(each.stat().st_size for each in files), protocol))
+    else:
+        figures.append(weights_size(subject))
+    check_tolerance(found, cell.deploy.bounds, label=cell.label)
+    operators = opened.session.operators
+    record = DeploymentRecord(
+        artefact=None if written is None else str(written.relative_to(folder)),
+        digest=None if written is None else digest_of_files(files),
+        facts=dict(opened.session.facts),
+        operators=None if operators is None else operators(),
+        operator_count=opened.session.operator_count,
+    )
+    return opened, tuple(figures), record
+
+
+def weights_size(subject: Subject) -> Measurement:
+    """Bytes of parameters and buffers: what a network needs on disk that no backend writes a file of."""
+    tensors = {id(each): each for each in (*subject.module.parameters(), *subject.module.buffers())}
+    size = sum(each.numel() * each.element_size() for each in tensors.values())
+    protocol = Protocol(name="deployment", settings={"file_size": "weights alone, as float32 in memory"})
+    return _figure("file_size", "B", size, protocol)
+
+
+def digest_of_files(files: Sequence[Path]) -> str:
+    """SHA-256 over the name and the bytes of each, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+def _calibration(subject: Subject) -> InputSets | None:
+    deploy = subject.deployment
+    if deploy.precision != "int8" or deploy.quantise == "weights":
+        return None
+    assert subject.cell is not None
+    cell, own = subject.cell, deploy.calibration.data
+
+    def images() -> Splits:
+        return open_images_of(cell) if own is None else _open(own, cell.seed)
+
+    asked = deploy.calibration
+    return calibration_inputs(subject, images, count=asked.images, seed=asked.seed)
+
+
+def _open(spec: DataSpec, seed: int) -> Splits:
+    source = SOURCES.load(spec.source)
+    return source.open(parse_options("data source", spec.source, source.options, spec.options), seed)
+
+
+def _call(subject: Subject, given: Sequence[torch.Tensor], device: str) -> object:
+    args, kwargs = assemble([each.to(device) for each in given], subject.places)
+    with torch.random.fork_rng(devices=[]):
+        made: object = subject.module(*args, **kwargs)
+    return made
+
+
+def _protocol(cell: Cell, *, device: str, threads: int, calibration: InputSets | None) -> Protocol:
+    settings: dict[str, JsonValue] = {
+        "device": device,
+        "threads": threads,
+        "export_time": "exporting and quantising, calibration included",
+        "compile_time": "opening a session, first compilation included",
+        "file_size": "all files of the artefact",
+    }
+    if calibration is not None:
+        settings["calibration"] = calibration.origin
+        settings["calibration_digest"] = calibration.digest
+        settings["calibration_sets"] = len(calibration.sets)
+    return Protocol(name="deployment", settings=settings)
+
+
+def _figure(name: str, unit: str, value: float, protocol: Protocol) -> Measurement:
+    return Measurement(
+        name=name, unit=unit, direction="lower", value=value, protocol=protocol, provenance=_PROVENANCE
+    )
