@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from benchbench.architectures.build import build as build
+    from benchbench.backends.face import deploy as deploy
     from benchbench.core.expand import expand as expand
     from benchbench.core.store import read_run as read_run
     from benchbench.core.suite_file import load_suite as load_suite
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from benchbench.quality.frechet import frechet_distance as frechet_distance
     from benchbench.quality.kernel import kernel_distance as kernel_distance
     from benchbench.report.write import write_report as write_report
+    from benchbench.runner.export import export as export
     from benchbench.runner.run import run as run
     from benchbench.variants.replace import replace as replace
 
@@ -29,7 +31,9 @@ _WHERE = {
     "build": "benchbench.architectures.build",
     "compare_latency": "benchbench.measures.latency",
     "count": "benchbench.measures.counting",
+    "deploy": "benchbench.backends.face",
     "expand": "benchbench.core.expand",
+    "export": "benchbench.runner.export",
     "frechet_distance": "benchbench.quality.frechet",
     "kernel_distance": "benchbench.quality.kernel",
     "load_suite": "benchbench.core.suite_file",

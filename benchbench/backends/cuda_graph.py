@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchbench.backends.complaint import complaint
 from benchbench.backends.placement import FLOATING, lacks_precision, place_module, placement_of, torch_facts
 from benchbench.backends.torch_session import check_shapes, results_of
 from benchbench.core.arguments import assemble
 from benchbench.core.backends import Backend, Network, Session, Setup
 from benchbench.core.errors import UnsupportedDeploymentError
-from benchbench.core.imports import told
 from benchbench.core.model import Options
 
 _WARM_UP_CALLS = 3
@@ -43,7 +43,7 @@ def open_graph(network: Network, setup: Setup, artefact: Path | None = None) -> 
     try:
         with torch.inference_mode():
             # On a stream of its own, as torch asks: libraries choose kernels and take memory in first calls.
-            aside = torch.cuda.Stream()
+            aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside):
                 for _ in range(_WARM_UP_CALLS):
@@ -55,7 +55,7 @@ def open_graph(network: Network, setup: Setup, artefact: Path | None = None) -> 
         raise
     except RuntimeError as error:
         raise UnsupportedDeploymentError(
-            f"the network cannot be captured as a CUDA graph: {told(error)}",
+            f"the network cannot be captured as a CUDA graph: {complaint(error)}",
             fix="leave this backend out, or take `.item()`, `.cpu()` and branches on values out of `forward`",
         ) from error
 

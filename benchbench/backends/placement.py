@@ -73,26 +73,35 @@ def place_module(module: nn.Module, placement: Placement) -> nn.Module:
         return module
     # What is made in inference mode can be neither compiled nor exported.
     with torch.inference_mode(False), torch.no_grad():
-        try:
-            own = copy.deepcopy(module, _sharing(module))
-        except Exception as error:  # somebody's part may refuse to be copied in any way
-            raise UnsupportedDeploymentError(
-                f"the network cannot be copied, and its weights must not be changed in place: {told(error)}",
-                fix="give it parts that `copy.deepcopy` can copy",
-            ) from error
-        own.to(device=placement.device, dtype=placement.dtype)
-        moved: nn.Module = own.to(memory_format=placement.layout)  # type: ignore[call-overload]
-        return moved
+        return move_in_place(copy_sharing(module), placement)
 
 
-def _sharing(module: nn.Module) -> dict[int, Any]:
-    # `nn.Module.to` exchanges the data of a parameter in place, so each gets an object of its own.
+def move_in_place(module: nn.Module, placement: Placement) -> nn.Module:
+    """The module itself, placed: for one that nobody else has."""
+    with torch.inference_mode(False), torch.no_grad():
+        module.to(device=placement.device, dtype=placement.dtype)
+        moved: nn.Module = module.to(memory_format=placement.layout)  # type: ignore[call-overload]
+    return moved
+
+
+def copy_sharing(module: nn.Module) -> nn.Module:
+    """A copy on the same memory: its tensors can be exchanged and its mode be set, and the module stays.
+
+    Raises:
+        UnsupportedDeploymentError: a part cannot be copied.
+    """
     plain = [value for part in module.modules() for value in vars(part).values() if isinstance(value, Tensor)]
     shared: dict[int, Any] = {id(each): each for each in plain}
     shared |= {id(each): _detached(each) for each in module.buffers()}
-    return shared | {
-        id(each): nn.Parameter(_detached(each), requires_grad=False) for each in module.parameters()
-    }
+    # `nn.Module.to` exchanges the data of a parameter in place, so each gets an object of its own.
+    shared |= {id(each): nn.Parameter(_detached(each), requires_grad=False) for each in module.parameters()}
+    try:
+        return copy.deepcopy(module, shared)
+    except Exception as error:  # somebody's part may refuse to be copied in any way
+        raise UnsupportedDeploymentError(
+            f"the network cannot be copied, and must not be changed in place: {told(error)}",
+            fix="give it parts that `copy.deepcopy` can copy",
+        ) from error
 
 
 def _detached(value: Tensor) -> Tensor:

@@ -36,7 +36,9 @@ def lacks_instructions(precision: Literal["bf16", "fp16"]) -> str | None:
     wanted = _INSTRUCTIONS[precision]
     if flags:
         if flags.isdisjoint(wanted):
-            return f"this processor has none of {', '.join(wanted)}; numbers would be converted at every layer"
+            return (
+                f"this processor has none of {', '.join(wanted)}; numbers would be converted at every layer"
+            )
         return None
     operators = torch.ops.mkldnn
     supported = (

@@ -57,7 +57,7 @@ def check_shapes(given: Sequence[Tensor], opened: Sequence[Tensor]) -> None:
     if wanted != found:
         raise UnsupportedDeploymentError(
             f"it was opened for {', '.join(map(str, wanted))}, and was given {', '.join(map(str, found))}",
-            fix="declare `shapes: dynamic`",
+            fix="give it those, or declare `shapes: dynamic` if the backend has it",
         )
 
 

@@ -58,6 +58,8 @@ def interruption_message(given: Sequence[str]) -> str:
         return (
             "interrupted; profiles that were finished are kept, and `--only` or `--variant` takes the others"
         )
+    if given and given[0] == "export":
+        return "interrupted; nothing was written"
     if not given or given[0] != "run":
         return "interrupted"
     again = [*given, *([] if "--resume" in given else ["--resume"])]

@@ -196,7 +196,7 @@ def _suite_and_baseline(args: Namespace) -> Asked:
 
 
 def _against(args: Namespace) -> Asked:
-    from benchbench.core.expand import expand
+    from benchbench.core.expand import expand_networks
     from benchbench.gate.record import GateRecord, MeasuredRevisions
     from benchbench.gate.rules import rule_of
     from benchbench.runner.gate_sets import measure_revisions
@@ -204,7 +204,7 @@ def _against(args: Namespace) -> Asked:
     _, suite = _load(args)
     rules, sources = _rules(args, suite.gate)
     check_early(rules, sources, suite, ())
-    timed = {cell.label: rule_of(rules, "latency", cell) for cell in expand(suite, only=args.only)}
+    timed = {cell.label: rule_of(rules, "latency", cell) for cell in expand_networks(suite, only=args.only)}
     overrides = list(args.settings)
     if all(rule.kind == "ignore" for rule in timed.values()):
         # Nothing that is timed would be judged.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from benchbench import __version__
-from benchbench.cli import commands, gate, profiling, quality, roofline, running, several
+from benchbench.cli import commands, export, gate, profiling, quality, roofline, running, several
 from benchbench.cli.options import take_settings, take_suite_profile
 from benchbench.core.errors import OptionError, nearest, unknown_name
 
@@ -204,6 +204,11 @@ _COMMANDS: dict[str, tuple[str, Say, Callable[[argparse.Namespace], int]]] = {
         "Draw every run of one suite over time, with its step changes marked",
         several.add_history,
         several.history,
+    ),
+    "export": (
+        "Write one cell as an ONNX, OpenVINO or torch.export file, checked, with a model card",
+        export.add_export,
+        export.export,
     ),
     "quality": (
         "Judge images against a reference: FID and its fellows, exact, with intervals",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchbench.cli.summary_deployment import deployment_lines
 from benchbench.cli.summary_quality import Quality, view_quality
 from benchbench.cli.tables import text_table
 from benchbench.core.measurement import CellResult, Failure, Measurement, ResultTable
@@ -20,8 +21,12 @@ COLUMNS = {
     "speedup": "speed-up",
     "device_latency": "on the GPU",
     "device_speedup": "GPU speed-up",
+    "output_psnr": "PSNR to eager",
+    "file_size": "file size",
     "perceptual_loss": "perceptual loss",
 }
+# Of the network, however it is run: said once, of eager float32.
+OF_THE_NETWORK = ("parameters", "macs", "total_parameters", "peak_activation")
 # In the report, and too much for a line on a terminal.
 DETAILS = (
     *(
@@ -37,6 +42,7 @@ DETAILS = (
     *("latency_p90", "latency_p95", "latency_p99"),
     *("content_loss", "style_loss", "training_time", "training_10k_steps", "peak_resident"),
     *("steps_to_level", "time_to_level"),
+    *("output_max_abs", "output_mean_abs", "export_time", "compile_time"),
 )
 
 
@@ -54,7 +60,8 @@ def summarise(table: ResultTable) -> str:
     header = ["variant", "setting", *(COLUMNS.get(name, name) for name in shown), *quality.header()]
     if not settings:
         header, rows = [header[0], *header[2:]], [[row[0], *row[2:]] for row in rows]
-    return "\n".join([text_table(header, rows), *_notes(table, quality)])
+    said = deployment_lines(table)
+    return "\n".join([text_table(header, rows), *([""] if said else []), *said, *_notes(table, quality)])
 
 
 def summary_records(table: ResultTable) -> list[JsonValue]:
@@ -91,6 +98,8 @@ def _further(table: ResultTable) -> list[str]:
 
 def _shown(result: CellResult, names: Iterable[str]) -> list[Measurement]:
     wanted = set(names)
+    if not result.cell.deploy.is_reference:
+        wanted -= set(OF_THE_NETWORK)
     return [each for each in result.measurements if each.name in wanted]
 
 
@@ -107,7 +116,8 @@ def _rows(result: CellResult, names: list[str], quality: Quality, baseline: str)
         for name in names:
             places = ("", setting) if index == 0 else (setting,)
             found = next((each for each in shown if each.name == name and each.setting in places), None)
-            is_reference = name.endswith("speedup") and result.cell.variant == baseline and found is None
+            is_baseline = result.cell.variant == baseline and result.cell.deploy.is_reference
+            is_reference = name.endswith("speedup") and is_baseline and found is None
             cells.append("baseline" if is_reference else "" if found is None else _figure(found))
         # What holds at every setting stands in the first row only.
         cells += quality.cells(result) if index == 0 else [""] * len(quality.shown)

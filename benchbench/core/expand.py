@@ -55,6 +55,23 @@ def expand(suite: Suite, *, only: str | None = None, sources: SourceMap | None =
     return _select(cells, only)
 
 
+def expand_networks(suite: Suite, *, only: str | None = None) -> tuple[Cell, ...]:
+    """As `expand`, of eager float32 alone: for what looks at the networks, and not at ways to run them.
+
+    Raises:
+        SuiteError: `only` chooses nothing but deployments; and as `expand`.
+    """
+    cells = expand(suite, only=only)
+    networks = tuple(cell for cell in cells if cell.deploy.is_reference)
+    if not networks:
+        raise SuiteError(
+            f"'{only}' matches deployments alone ({cells[0].label}), and this is of networks in eager float32",
+            expected=f"a network, such as '{cells[0].network.label}'",
+            where=Location(f"--only {only}"),
+        )
+    return networks
+
+
 def _cell(suite: Suite, name: str, settings: tuple[Setting, ...], sources: SourceMap) -> Cell:
     place: Place = ("matrix", settings[-1].key) if settings else ("variants", name)
     raw: dict[str, JsonValue] = {

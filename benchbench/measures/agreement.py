@@ -97,7 +97,7 @@ def _difference(pairs: Sequence[tuple[Tensor, Tensor]]) -> Agreement:
     return Agreement(largest, float(apart.mean()), psnr_db, value_range, relative)
 
 
-def check_tolerance(found: Agreement, bounds: Tolerance, *, label: str) -> None:
+def check_tolerance(found: Agreement, bounds: Tolerance) -> None:
     """Whether outputs are as close as was declared.
 
     Raises:
@@ -110,7 +110,7 @@ def check_tolerance(found: Agreement, bounds: Tolerance, *, label: str) -> None:
         said.append(f"have a PSNR of {found.psnr_db:.1f} dB, {bounds.psnr_db:g} dB is asked")
     if said:
         raise OutputsDifferError(
-            f"{label}: its outputs {' and '.join(said)}",
+            f"its outputs {' and '.join(said)}",
             expected="the outputs of eager float32, within the tolerance",
             fix="declare a `tolerance` that you can live with, other calibration data, or leave this one out",
         )

@@ -104,8 +104,9 @@ def _indices(subject: Subject, at: int) -> range:
 def _drawn(
     subject: Subject, contents: ImageSet | None, indices: Sequence[int], seed: int
 ) -> tuple[Tensor, ...]:
+    signed = contents is not None and _range_of(subject) == "signed"
     with torch.inference_mode(False):
-        made = draw_inputs(subject, contents, indices, seed=seed, signed=_range_of(subject) == "signed")
+        made = draw_inputs(subject, contents, indices, seed=seed, signed=signed)
     return tuple(
         each.to(example.dtype) if example.is_floating_point() else each
         for each, example in zip(made, subject.inputs, strict=True)

@@ -67,8 +67,9 @@ def run_names(tables: Sequence[ResultTable]) -> tuple[str, ...]:
     )
 
 
-def _identity(line: Line) -> tuple[str, str | None, str]:
-    return line.variant, line.group, " ".join(sorted(str(setting) for setting in line.settings))
+def _identity(line: Line) -> tuple[str, str | None, str, str]:
+    settings = " ".join(sorted(str(setting) for setting in line.settings))
+    return line.variant, line.group, settings, line.deployment.label
 
 
 def _of_runs(runs: Sequence[str], tables: Sequence[ResultTable]) -> list[str]:

@@ -98,7 +98,7 @@ def explore(view: ReportView) -> Explorer | None:
         ExplorerPoint(
             label=line.label,
             colour="#" + "".join(f"{round(part * 255):02x}" for part in variant_colour(line.colour)),
-            marker=variant_marker(line.colour),
+            marker=variant_marker(line.marker),
             is_baseline=line.is_baseline,
             baseline=_baseline(line, shown, places),
             group=keys.index(line.compared_with),
@@ -207,6 +207,8 @@ def _about(line: Line) -> tuple[str, ...]:
     said = [f"architecture {line.results[0].cell.architecture.name or 'imported'}"]
     said.append(f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(seeds)}")
     said += [str(setting) for setting in line.settings]
+    if not line.deployment.is_reference:
+        said.append(f"run in {line.deployment.label}")
     failed = sum(bool(result.failures) for result in line.results)
     if failed:
         said.append("something failed or was skipped: see below")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from benchbench.core.measurement import CellResult
+from benchbench.report.export_deployments import deployments_table, pairs_table
 from benchbench.report.export_model import (
     Content,
     ExportColumn,
@@ -221,5 +222,7 @@ STRUCTURE: dict[str, Callable[[ReportView], ExportTable]] = {
     "curves": _curves,
     "stages": _stages,
     "replaced": _replaced,
+    "deployments": deployments_table,
+    "pairs": pairs_table,
     **PROVENANCE,
 }

@@ -14,6 +14,7 @@ from benchbench.report.views.report import ReportView
 from benchbench.report.views.vocabulary import failed_title, title
 
 _MANY_PROTOCOLS = 3
+AGREEMENT = "agreement"
 _MEANINGS: dict[Verdict, str] = {
     "unknown": "no interval: nothing can be said",
     "noisy": "does not hold 1: repeat on a quieter machine",
@@ -77,8 +78,13 @@ def protocol_blocks(view: ReportView) -> tuple[Block, ...]:
         blocks.append(Paragraph("Figures are compared only where the hash of their protocol is the same."))
     # Each metric and seed of the quality measure has a protocol of its own, and many settings.
     long = [row for row in view.protocols if row.name == QUALITY]
-    if short := [row for row in view.protocols if row.name != QUALITY]:
+    of_outputs = [row for row in view.protocols if row.name == AGREEMENT]
+    if short := [row for row in view.protocols if row.name not in (QUALITY, AGREEMENT)]:
         blocks.append(_protocol_grid("Protocols", short))
+    if of_outputs:
+        # Each has the range of one network's outputs.
+        grid = _protocol_grid("Protocols of output differences", of_outputs)
+        blocks.append(grid if len(of_outputs) < _MANY_PROTOCOLS else Fold(grid.caption, (grid,)))
     if long:
         grid = _protocol_grid("Protocols of quality", long)
         blocks.append(grid if len(long) < _MANY_PROTOCOLS else Fold(grid.caption, (grid,)))

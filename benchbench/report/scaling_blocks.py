@@ -40,7 +40,8 @@ def scaling_blocks(lines: Sequence[Line], notes: Notes) -> tuple[Block, ...]:
     grid = resource_grid(lines, notes)
     if grid is not None:
         blocks.append(grid)
-    panels = sweep_panels(lines)
+    # Deployments of one variant have its colour; theirs are in the table, and swept ones in table.csv.
+    panels = sweep_panels([line for line in lines if line.deployment.is_reference])
     if panels:
         blocks.append(Paragraph("Points are medians, bars quartiles of the raw samples."))
         blocks.append(Plots(sweep_plots(panels)))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from benchbench.report.answer import write_answer
 from benchbench.report.cost_table import cost_grid
 from benchbench.report.curve_blocks import curve_plots
+from benchbench.report.deployment_blocks import deployment_blocks
 from benchbench.report.document import (
     Answer,
     Block,
@@ -46,6 +47,7 @@ def compose(view: ReportView) -> Document:
     sections = [
         Section("answer", "The answer", (Answer(*write_answer(view)), *_variants(view), *_run_line(view))),
         Section("table", "The table", _tables(view, notes)),
+        Section("deployment", "Deployment", deployment_blocks(view.deployments, notes)),
         Section("trade-offs", "Trade-offs", _tradeoffs(view), chart=chart),
         Section("training", "Training", (*_costs(view, notes), *_training(view.curves))),
         Section("pictures", "Pictures", picture_blocks(view.pictures, view.picture_indices)),

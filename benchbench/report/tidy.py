@@ -43,26 +43,43 @@ COLUMNS = (
     "paper",
     "paper_note",
 )
+DEPLOYED_COLUMNS = ("backend", "precision", "memory_format", "deployment")
 
 
 def tidy_frame(tables: Sequence[ResultTable]) -> pd.DataFrame:
-    """Columns as in COLUMNS; values in SI units, nothing rounded; texts are guarded (`csv_text`)."""
+    """Columns as in COLUMNS; values in SI units, nothing rounded; texts are guarded (`csv_text`).
+
+    Where a network is run in another way than in eager float32, DEPLOYED_COLUMNS follow `swept`.
+    """
+    is_deployed = any(not result.cell.deploy.is_reference for table in tables for result in table.results)
     rows = [
         tuple(
             guard_text(value) if isinstance(value, str) else value
-            for value in (*_cell(table, result), *_figure(each), *_paper(table, result, each))
+            for value in (
+                *_cell(table, result),
+                *(_deployment(result) if is_deployed else ()),
+                *_figure(each),
+                *_paper(table, result, each),
+            )
         )
         for table in tables
         for result in table.results
         for each in result.measurements
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    at = COLUMNS.index("swept") + 1
+    columns = [*COLUMNS[:at], *(DEPLOYED_COLUMNS if is_deployed else ()), *COLUMNS[at:]]
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 def _cell(table: ResultTable, result: CellResult) -> tuple[Value, ...]:
     cell = result.cell
-    swept = "; ".join(str(setting) for setting in cell.settings)
+    swept = "; ".join(str(setting) for setting in cell.swept)
     return table.suite.name, table.run.id, cell.id, cell.variant, cell.seed, swept
+
+
+def _deployment(result: CellResult) -> tuple[Value, ...]:
+    deploy = result.cell.deploy
+    return deploy.backend, deploy.precision, deploy.memory_format, deploy.label
 
 
 def _figure(each: Measurement) -> tuple[Value, ...]:

@@ -46,12 +46,15 @@ def execute_cell(job: CellJob) -> CellResult:
     if not cell.deploy.is_reference:
         started = time.perf_counter()
         try:
-            deployed, figures, record = deploy_subject(subject, Path(job.folder))
+            found = deploy_subject(subject, Path(job.folder))
         except Exception as error:
             failure = explain_failure(error, of="cell")
             return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
         phases.append(_phase("deploy", time.perf_counter() - started))
-        result = result.model_copy(update={"measurements": figures, "deployment": record})
+        result = result.model_copy(update={"measurements": found.figures, "deployment": found.record})
+        if found.failure is not None:
+            return result.model_copy(update={"failures": (found.failure,), "phases": tuple(phases)})
+        deployed = found.subject
     elif job.is_deployed_elsewhere:
         result = result.model_copy(update={"measurements": (*result.measurements, weights_size(subject))})
     for spec in job.measures:

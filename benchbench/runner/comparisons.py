@@ -104,8 +104,11 @@ def _compare(
     progress: Progress,
 ) -> None:
     ready = [cell for cell in members if _is_ready(store, cell)]
+    failure = comparison.unavailable(options)
+    # Where this machine cannot make it at all, that is what there is to say of every cell.
+    asked = ready if failure is None else []
     refused = {
-        cell.id: refusal for cell in ready if (refusal := comparison.refuses(cell, options)) is not None
+        cell.id: refusal for cell in asked if (refusal := comparison.refuses(cell, options)) is not None
     }
     refusals = [
         CellResult(cell=cell, failures=(refused[cell.id].model_copy(update={"of": spec.name}),))
@@ -131,7 +134,6 @@ def _compare(
     if _is_finished(store, plan, refused):
         progress.say(f"{plan.label}: finished before")
         return
-    failure = comparison.unavailable(options)
     has_baseline = ready[0].variant == wanted and (is_alone or ready[0].deploy.is_reference)
     if failure is None and not has_baseline:
         reason = f"the baseline '{wanted}' has no result to compare with"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -16,36 +16,50 @@ from benchbench.core.backends import Network
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.data_spec import DataSpec
+from benchbench.core.errors import OutputsDifferError
 from benchbench.core.examples import Splits
 from benchbench.core.host import usable_cpus
-from benchbench.core.measurement import DeploymentRecord, Measurement, Protocol
+from benchbench.core.measurement import DeploymentRecord, Failure, Measurement, Protocol
 from benchbench.core.model import JsonValue, parse_options
 from benchbench.core.registry import BACKENDS, SOURCES
 from benchbench.measures.agreement import agreement_figures, check_tolerance, compare_outputs
 from benchbench.measures.deployed import open_deployed
 from benchbench.measures.fold import fold_parametrizations
 from benchbench.measures.input_sets import InputSets, calibration_inputs, comparison_inputs
+from benchbench.runner.jobs import explain_failure
 from benchbench.runner.training import open_images_of
 
 COMPARED = 4  # sets of inputs whose outputs are held to eager float32's
 _PROVENANCE = "benchbench.runner.deploying"
 
 
-def deploy_subject(
-    subject: Subject, folder: Path
-) -> tuple[Subject, tuple[Measurement, ...], DeploymentRecord]:
+@dataclass(frozen=True, slots=True)
+class DeployedCell:
+    """What came of deploying a cell.
+
+    Attributes:
+        subject: as its backend runs it.
+        figures: differences, times and size; also where the outputs differ too much.
+        record: what its library says.
+        failure: that its outputs differ too much; None where they do not.
+    """
+
+    subject: Subject
+    figures: tuple[Measurement, ...]
+    record: DeploymentRecord
+    failure: Failure | None
+
+
+def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
     """Deploy a network with its weights in place; its own module stays as it is, but for folded norms.
 
     Args:
         subject: of a cell with another deployment than eager float32.
         folder: the run's; the artefact lands below it, in `artefacts/<cell>/`.
 
-    Returns:
-        The subject as its backend runs it, the figures of its deployment, and the record of it.
-
     Raises:
         DependencyError, UnsupportedDeploymentError, CalibrationError, ArtefactError: as the backend.
-        OutputsDifferError: its outputs are further from eager float32's than was declared.
+        OutputsDifferError: its outputs are not finite, and eager float32's are.
     """
     assert subject.cell is not None
     cell = subject.cell
@@ -54,7 +68,7 @@ def deploy_subject(
     setup = setup_for(cell.deploy, device=device, threads=threads)
     fold_parametrizations(subject.module)
     started = time.perf_counter()
-    calibration = _calibration(subject)
+    calibration = calibration_of(subject)
     network = Network(
         subject.module.eval(), subject.inputs, subject.places, () if calibration is None else calibration.sets
     )
@@ -69,7 +83,7 @@ def deploy_subject(
     reference = subject.module.to(device)
     found = compare_outputs(
         opened.session.run,
-        lambda given: _call(replace(subject, module=reference), given, device),
+        lambda given: call_in_eager(replace(subject, module=reference), given, device=device),
         compared.sets,
     )
     files = [] if written is None else sorted(each for each in written.parent.iterdir() if each.is_file())
@@ -83,7 +97,6 @@ def deploy_subject(
         figures.append(_figure("file_size", "B", sum(each.stat().st_size for each in files), protocol))
     else:
         figures.append(weights_size(subject))
-    check_tolerance(found, cell.deploy.bounds, label=cell.label)
     operators = opened.session.operators
     record = DeploymentRecord(
         artefact=None if written is None else str(written.relative_to(folder)),
@@ -92,7 +105,12 @@ def deploy_subject(
         operators=None if operators is None else operators(),
         operator_count=opened.session.operator_count,
     )
-    return opened, tuple(figures), record
+    try:
+        check_tolerance(found, cell.deploy.bounds)
+    except OutputsDifferError as error:
+        # Its figures say by how much; nothing more is measured of it.
+        return DeployedCell(opened, tuple(figures), record, explain_failure(error, of="cell"))
+    return DeployedCell(opened, tuple(figures), record, None)
 
 
 def weights_size(subject: Subject) -> Measurement:
@@ -114,7 +132,12 @@ def digest_of_files(files: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _calibration(subject: Subject) -> InputSets | None:
+def calibration_of(subject: Subject) -> InputSets | None:
+    """The inputs that a deployment is calibrated on; None where it needs none.
+
+    Raises:
+        CalibrationError: there are no data, fewer than asked, or they do not fit the network's input.
+    """
     deploy = subject.deployment
     if deploy.precision != "int8" or deploy.quantise == "weights":
         return None
@@ -133,7 +156,8 @@ def _open(spec: DataSpec, seed: int) -> Splits:
     return source.open(parse_options("data source", spec.source, source.options, spec.options), seed)
 
 
-def _call(subject: Subject, given: Sequence[torch.Tensor], device: str) -> object:
+def call_in_eager(subject: Subject, given: Sequence[torch.Tensor], *, device: str = "cpu") -> object:
+    """What the module itself makes of a set of inputs; torch's generator is left as it was."""
     args, kwargs = assemble([each.to(device) for each in given], subject.places)
     with torch.random.fork_rng(devices=[]):
         made: object = subject.module(*args, **kwargs)

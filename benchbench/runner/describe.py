@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchbench.core.cell import Cell
 from benchbench.core.errors import ArchitectureError, unknown_name
-from benchbench.core.expand import expand
+from benchbench.core.expand import expand_networks
 from benchbench.core.model import JsonValue
 from benchbench.core.registry import ARCHITECTURES
 from benchbench.core.suite import Suite
@@ -136,7 +136,7 @@ def _is_foreign(cell: Cell) -> bool:
 
 
 def _cell(suite: Suite, variant: str) -> Cell:
-    cells = expand(suite)
+    cells = expand_networks(suite)
     found = next((cell for cell in cells if cell.variant == variant), None)
     if found is None:
         raise unknown_name("variant that the matrix sweeps", variant, {cell.variant for cell in cells})

@@ -12,8 +12,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
+from benchbench.backends.prepare import missing_packages
 from benchbench.core.environment import Gpu
 from benchbench.core.host import usable_cpus
+from benchbench.core.registry import BACKENDS
 from benchbench.core.units import format_quantity, significant
 from benchbench.runner.environment import ask_program, probe_gpus
 from benchbench.runner.noise import Noise, measure_noise
@@ -50,6 +52,7 @@ def examine(*, noise_seconds: float = 5.0) -> tuple[Finding, ...]:
             check_threads(usable=usable_cpus(), environ=os.environ),
             check_weights(environ=os.environ),
             check_metric_weights(environ=os.environ),
+            check_backends(),
         ]
     return (
         *findings,
@@ -88,6 +91,19 @@ def check_packages() -> Finding:
     if troubles:
         return Finding("packages", "bad", "; ".join(troubles), "pip install -c constraints.txt -e .")
     return Finding("packages", "ok", f"{len(needed)} packages as required, torch {version('torch')}")
+
+
+def check_backends() -> Finding:
+    """Which backends can be opened here, as far as their libraries go; none is imported."""
+    missing = {name: missing_packages(BACKENDS.load(name)) for name in BACKENDS}
+    there = [name for name, lacking in missing.items() if not lacking]
+    what = f"{', '.join(there)} can be used"
+    extras = {BACKENDS.load(name).extra for name, lacking in missing.items() if lacking} - {""}
+    if not extras:
+        return Finding("backends", "ok", what)
+    without = ", ".join(name for name, lacking in missing.items() if lacking)
+    fix = f"pip install 'benchbench[{','.join(sorted(extras))}]'"
+    return Finding("backends", "ok", f"{what}; without their libraries: {without} ({fix})")
 
 
 def check_torchvision(*, query: Callable[[Sequence[str]], str | None] = ask_program) -> Finding:

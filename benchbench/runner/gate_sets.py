@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchbench.core.expand import expand
+from benchbench.core.expand import expand_networks
 from benchbench.core.gating import PairedSet, PairedTiming, SideResult
 from benchbench.core.host import KEEP_MEMORY
 from benchbench.core.measurement import Protocol
@@ -88,7 +88,9 @@ def measure_revisions(
     with two_trees(Path(suite_path), against) as (base, head):
         request: dict[str, JsonValue] = {"overrides": list(overrides), "profile": profile}
         trees: dict[Side, Tree] = {"base": base, "head": head}
-        cells = {cell.label: cell for cell in expand(suite, only=only)}
+        cells = {cell.label: cell for cell in expand_networks(suite, only=only)}
+        if suite.deploy:
+            say("eager float32 alone is timed of both revisions; other deployments are not")
         sides = Sides(suite, cells, only, trees, say)
         gate = _Gate(
             suite=suite,

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from benchbench.core.cell import Cell
 from benchbench.core.errors import GateError
-from benchbench.core.expand import expand
+from benchbench.core.expand import expand_networks
 from benchbench.core.gating import SideResult
 from benchbench.core.measurement import OutputRecord
 from benchbench.core.suite import Suite
@@ -57,7 +57,7 @@ class Sides:
                 self.cautions.append(
                     f"{label}: base declares it in a form that this benchbench does not know"
                 )
-        ours = {cell.label for cell in expand(self.suite)}
+        ours = {cell.label for cell in expand_networks(self.suite)}
         self.common = frozenset(self.cells) & frozenset(theirs["labels"])
         self.appeared = tuple(label for label in self.cells if label not in self.common)
         self.vanished = tuple(

@@ -28,6 +28,7 @@ from benchbench.core.roof import Roof, RoofMachine
 from benchbench.core.store import cannot_write
 from benchbench.core.suite import MeasureSpec
 from benchbench.runner.describe_records import Described
+from benchbench.runner.export_facts import Format, Made
 
 
 class CellJob(Frozen):
@@ -90,6 +91,19 @@ class ProfileJob(Frozen):
     import_folders: tuple[str, ...] = ()
 
 
+class ExportJob(Frozen):
+    """Write one cell's deployment as files of `format` into `folder`, load them again and compare.
+
+    `checkpoint` holds the weights; None takes those that the seed gives.
+    """
+
+    cell: Cell
+    format: Format
+    folder: str
+    checkpoint: str | None = None
+    import_folders: tuple[str, ...] = ()
+
+
 class RoofJob(Frozen):
     """Measure the roof of this machine, which is as `machine` says, at the process' thread count."""
 
@@ -105,6 +119,7 @@ class Job(Frozen):
     check: CheckJob | None = None
     describe: DescribeJob | None = None
     profile: ProfileJob | None = None
+    export: ExportJob | None = None
     roof: RoofJob | None = None
 
     @property
@@ -113,7 +128,7 @@ class Job(Frozen):
         return self.replicate.measure if self.replicate is not None else "cell"
 
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 class Obstacle(Frozen):
@@ -135,6 +150,7 @@ class Answer(Frozen):
     replicate: Replicate | None = None
     described: Described | None = None
     profile: CellProfile | None = None
+    made: Made | None = None
     roof: Roof | None = None
     failure: Failure | None = None
     obstacle: Obstacle | None = None
@@ -152,7 +168,7 @@ def explain_failure(error: BaseException, *, of: str) -> Failure:
 
     if isinstance(error, StoreError):
         raise error
-    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         raise cannot_write(Path(error.filename or "the results"), error) from error
     kind: FailureKind = "crashed"
     fix: str | None = None

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from benchbench.core.cell import Cell
 from benchbench.core.errors import BenchbenchError, MeasurementError, StoreError, unknown_name
-from benchbench.core.expand import expand
+from benchbench.core.expand import expand_networks
 from benchbench.core.host import KEEP_MEMORY
 from benchbench.core.profile import CellProfile
 from benchbench.core.profile_reading import ROOF_FILE, RecordedRoof
@@ -84,13 +84,15 @@ def select_cells(
     Raises:
         UnknownNameError: no such variant, or no cell that matches.
     """
-    cells = expand(suite, only=only)
+    cells = expand_networks(suite, only=only)
     if variant is not None:
         if variant not in suite.variants:
             raise unknown_name("variant", variant, suite.variants)
         cells = tuple(cell for cell in cells if cell.variant == variant)
         if not cells:
-            raise unknown_name("variant among these cells", variant, {cell.variant for cell in expand(suite)})
+            raise unknown_name(
+                "variant among these cells", variant, {cell.variant for cell in expand_networks(suite)}
+            )
     first: dict[str, Cell] = {}
     for cell in cells:
         first.setdefault(cell.model_dump_json(by_alias=True, include={"architecture", "replace"}), cell)

@@ -93,6 +93,10 @@ def _do(job: Job) -> Answer:
             from benchbench.runner.profile_job import execute_profile
 
             return Answer(profile=execute_profile(job.profile))
+        if job.export is not None:
+            from benchbench.runner.export_job import execute_export
+
+            return Answer(made=execute_export(job.export))
         if job.roof is not None:
             from benchbench.runner.roof_job import execute_roof
 
@@ -103,7 +107,7 @@ def _do(job: Job) -> Answer:
         imported_s = time.perf_counter() - _STARTED_S
         return Answer(replicate=execute_replicate(job.replicate), imported_s=imported_s)
     except Exception as error:
-        if (job.describe or job.profile) and isinstance(error, BenchbenchError):
+        if (job.describe or job.profile or job.export) and isinstance(error, BenchbenchError):
             # Told to whoever asked, as it is; nothing is recorded.
             raise
         return Answer(failure=explain_failure(error, of=job.of))

@@ -20,6 +20,20 @@ def factory(load_module: Callable[[str], ModuleType]) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def deployed(load_module: Callable[[str], ModuleType]) -> ModuleType:
+    """The module `deployed_factory.py` beside this file."""
+    return load_module("report/deployed_factory.py")
+
+
+@pytest.fixture(scope="session")
+def deployed_files(deployed, tmp_path_factory):
+    """The report of two variants in six deployments."""
+    from benchbench.report.write import write_report
+
+    return write_report(deployed.deployed_table(), out=tmp_path_factory.mktemp("deployed"))
+
+
+@pytest.fixture(scope="session")
 def table(factory, tmp_path_factory):
     """The synthetic run with its pictures on disk."""
     return factory.make_table(tmp_path_factory.mktemp("run"))

@@ -17,6 +17,8 @@ from benchbench.report.export_model import best_places
 from benchbench.report.export_tables import TABLES, export_table
 from benchbench.report.views.report import view_report
 
+# This run has none: test_deployment_files.py.
+OF_DEPLOYMENTS = ("deployments", "pairs")
 HOSTILE = r"""a\input{/etc/passwd}&b%c$d#e_f{g}h~i^j<k>|"l`m''n--o[2pt]*p ≤ 中 é–µ"""
 
 
@@ -36,7 +38,7 @@ def _bold(rows, at):
 
 
 def test_every_table_is_written_in_every_format(table, latex) -> None:
-    for name in TABLES:
+    for name in (name for name in TABLES if name not in OF_DEPLOYMENTS):
         latex.check_latex(export([table], name, form="latex"))
         assert export([table], name, form="markdown").startswith("**")
         rows = list(csv.reader(io.StringIO(export([table], name, form="csv"))))

@@ -141,6 +141,7 @@ def test_everything_is_examined(quiet_machine: list[float]) -> None:
         "threads",
         "weights",
         "metrics",
+        "backends",
         "noise",
         "disk",
         "lock",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from benchbench.core.cell import Setting
+from benchbench.core.cell import Setting, deployed_settings
+from benchbench.core.deployment import deployment_label
 from benchbench.core.measurement import ResultTable
 from benchbench.core.model import canonical_json
-from benchbench.core.plan_names import declared_names
+from benchbench.core.plan_names import network_names
 from benchbench.core.visible import on_one_line
 
 MOST_LISTED = 100
@@ -45,8 +46,7 @@ def _cells(table: ResultTable, *, run: str) -> Iterator[AbsentRow]:
     where = f" ({run})" if run else ""
     why, fix = _reason(table)
     found = _missing(table)
-    for name, settings in islice(found, MOST_LISTED):
-        label = " ".join([name, *map(str, settings)])
+    for label in islice(found, MOST_LISTED):
         yield AbsentRow(on_one_line(f"{label}{where}"), "the whole cell", why, fix)
     # Of a matrix with millions of places one more is enough to know.
     if next(found, None) is not None:
@@ -62,19 +62,21 @@ def _reason(table: ResultTable) -> tuple[str, str]:
     return f"no result: not run{lost}", _RESUME
 
 
-def _missing(table: ResultTable) -> Iterator[tuple[str, tuple[Setting, ...]]]:
+def _missing(table: ResultTable) -> Iterator[str]:
+    """The label of each declared cell that has no result."""
     there = {_key(result.cell.variant, result.cell.settings, result.cell.seed) for result in table.results}
     only = _only(table)
-    for name, settings in declared_names(table.suite):
+    for name, settings in network_names(table.suite):
         seed = next((each.value for each in settings if each.key == "seed"), 0)
         group = table.suite.variants[name].group
-        label = " ".join([name, *map(str, settings)])
-        if only is not None and not any(
-            fnmatchcase(text, only) for text in (name, label, group, table.suite.name) if text
-        ):
-            continue
-        if _key(name, settings, seed) not in there:
-            yield name, settings
+        for deployment in table.suite.deployments:
+            label = " ".join(filter(None, (name, *map(str, settings), deployment_label(deployment.named))))
+            if only is not None and not any(
+                fnmatchcase(text, only) for text in (name, label, group, table.suite.name) if text
+            ):
+                continue
+            if _key(name, (*settings, *deployed_settings(deployment)), seed) not in there:
+                yield label
 
 
 def _key(variant: str, settings: Sequence[Setting], seed: object) -> str:

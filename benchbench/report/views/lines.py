@@ -24,6 +24,8 @@ from benchbench.core.model import JsonValue
 from benchbench.core.statistics import classify_outliers
 from benchbench.core.visible import on_one_line
 
+_EAGER = Deployment()
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -36,6 +38,7 @@ class Line:
         settings: what was swept, without the seed; only lines of equal settings are compared.
         deployment: how it is run; lines that differ in it alone are compared.
         colour: index into the palette, equal for one variant in every plot.
+        marker: index of its marker; the deployment's where there are several, else the colour's.
         results: one per seed.
     """
 
@@ -47,7 +50,8 @@ class Line:
     colour: int
     is_baseline: bool
     results: tuple[CellResult, ...]
-    deployment: Deployment = Deployment()
+    deployment: Deployment = _EAGER
+    marker: int = 0
 
     @property
     def compared_with(self) -> tuple[int, str | None, tuple[Setting, ...]]:
@@ -123,10 +127,12 @@ def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
             swept = " ".join(str(setting) for setting in _without_seed(result.cell.swept))
             way = deployment_label(result.cell.deploy.named)
             grouped.setdefault((run, result.cell.variant, swept, way), []).append(result)
-    colours: dict[tuple[str, str, str], int] = {}
+    colours: dict[tuple[str, str], int] = {}
+    ways = {way: at for at, way in enumerate(dict.fromkeys(("", *(way for _, _, _, way in grouped))))}
     lines = []
     for (run, variant, swept, way), results in grouped.items():
         label = on_one_line(" ".join(filter(None, (variant, swept, way))))
+        colour = colours.setdefault((variant, swept), len(colours))
         lines.append(
             Line(
                 label=label if len(tables) == 1 else on_one_line(f"{label} ({tables[run].run.id})"),
@@ -134,10 +140,11 @@ def group_lines(tables: Sequence[ResultTable]) -> tuple[Line, ...]:
                 run=run,
                 group=results[0].cell.variant_group,
                 settings=_without_seed(results[0].cell.swept),
-                colour=colours.setdefault((variant, swept, way), len(colours)),
+                colour=colour,
                 is_baseline=not way and variant == tables[run].suite.baseline_of(variant),
                 results=tuple(sorted(results, key=lambda result: result.cell.seed)),
                 deployment=results[0].cell.deploy,
+                marker=colour if len(ways) == 1 else ways[way],
             )
         )
     return tuple(lines)

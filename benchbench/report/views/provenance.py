@@ -86,14 +86,26 @@ class RunView:
 def failure_rows(lines: Sequence[Line]) -> tuple[FailureRow, ...]:
     """Every failure and skip; one line's equal failures of several seeds are one row.
 
-    What every line lacks for one reason, or every one but the baselines, is one row as well.
+    What every line lacks for one reason, or every one but the baselines, is one row as well; and so is what
+    every deployment lacks, or every variant in one of them.
     """
     found: dict[Failure, dict[str, None]] = {}
     rows: dict[FailureRow, None] = {}
     # A line without any measurement failed for reasons of its own.
-    alive = [line for line in lines if any(result.measurements for result in line.results)]
+    alive = [
+        line
+        for line in lines
+        if any(result.measurements for result in line.results)
+        # One whose outputs differ has its deployment's figures, and no others.
+        if line.deployment.is_reference or line.failure is None
+    ]
     everyone = {line.label for line in alive}
     others = {line.label for line in alive if not line.is_baseline}
+    elsewhere = {line.label for line in alive if not line.deployment.is_reference}
+    in_way: dict[str, set[str]] = {}
+    for line in lines:
+        if not line.deployment.is_reference:
+            in_way.setdefault(line.deployment.label, set()).add(line.label)
     for line in lines:
         for result in line.results:
             for failure in result.failures:
@@ -108,6 +120,10 @@ def failure_rows(lines: Sequence[Line]) -> tuple[FailureRow, ...]:
                         label = "every variant"
                     elif labels == others:
                         label = "every variant but the baseline"
+                    elif labels == elsewhere:
+                        label = "every deployment"
+                if len(labels) > 1 and labels == in_way.get(line.deployment.label):
+                    label = f"every variant in {line.deployment.label}"
                 rows[FailureRow(label, failure)] = None
     return tuple(rows)
 

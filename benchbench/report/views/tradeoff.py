@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from benchbench.core.measurement import Direction
 from benchbench.report.views.lines import Estimate, Line, estimate
@@ -28,6 +29,9 @@ class TradePoint:
     y: float
     y_interval: tuple[float, float] | None
     on_front: bool = False
+
+
+_Point = TypeVar("_Point", bound=TradePoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +135,11 @@ def gain_rows(rows: Sequence[SummaryRow]) -> tuple[GainRow, ...]:
     return tuple(gains) if any(not gain.is_baseline for gain in gains) else ()
 
 
-def pareto_front(points: Sequence[TradePoint], *, y_direction: Direction) -> tuple[TradePoint, ...]:
+def pareto_front(points: Sequence[_Point], *, y_direction: Direction) -> tuple[_Point, ...]:
     """The points that no other one beats in cost and in y, marked; all points, in their order."""
     sign = 1.0 if y_direction == "lower" else -1.0
 
-    def beaten(point: TradePoint) -> bool:
+    def beaten(point: _Point) -> bool:
         return any(
             other.x <= point.x
             and sign * other.y <= sign * point.y

@@ -10,6 +10,8 @@ from benchbench.core.visible import on_one_line
 _COST_OF_UNIT_ONE = frozenset(
     {*EXACT, "speedup", "device_speedup", "aa_control", "device_aa_control", "steps_to_level", "knee_batch"}
 )
+# How near a deployed network is to itself in eager float32, and not how good.
+_AGREEMENT = frozenset({"output_max_abs", "output_mean_abs", "output_psnr"})
 _PHYSICAL_UNITS = frozenset({"s", "B", "MAC", "MAC/s", "B/s", "J", "W", "image/s"})
 
 _TITLES = {
@@ -60,6 +62,12 @@ _TITLES = {
     "training_10k_steps": "10,000 training steps",
     "steps_to_level": "training steps to the level",
     "time_to_level": "time of training steps to the level",
+    "output_max_abs": "largest difference to eager float32",
+    "output_mean_abs": "mean difference to eager float32",
+    "output_psnr": "PSNR to eager float32",
+    "export_time": "export time",
+    "compile_time": "compile time",
+    "file_size": "file size",
     "train/loss": "training loss",
     "validation/loss": "validation loss",
     "learning_rate": "learning rate",
@@ -107,7 +115,7 @@ def failed_title(of: str) -> str:
 
 def is_quality(name: str, unit: str) -> bool:
     """Whether a measurement says how good the output is, and not what it costs."""
-    return unit not in _PHYSICAL_UNITS and name not in _COST_OF_UNIT_ONE
+    return unit not in _PHYSICAL_UNITS and name not in _COST_OF_UNIT_ONE and name not in _AGREEMENT
 
 
 def explain_flag(flag: str) -> str:

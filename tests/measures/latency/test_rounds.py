@@ -166,3 +166,25 @@ def test_the_fixed_protocol_is_a_hundred_and_a_hundred_one_after_the_other(fake_
         assert rounds.samples[name] == pytest.approx([0.1] * 100)
         assert rounds.device_samples[name] == pytest.approx([0.05] * 100)
         assert rounds.repeats[name] == 1
+
+
+def test_untimed_calls_go_before_each_sample_of_their_subject(fake_timer: Any) -> None:
+    timer, calls = fake_timer(), []
+    # A library's first call after another's is slower: the pool of the other still spins.
+    last: list[str] = []
+
+    def call(name: str) -> Any:
+        def run() -> None:
+            slowed = bool(last) and last[-1] != name
+            timer.clock_s += 0.2 if slowed else 0.1
+            last.append(name)
+            calls.append(name)
+
+        return run
+
+    runs = {name: call(name) for name in NAMES}
+    rounds = take_interleaved(
+        runs, baseline="base", timer=timer, options=options(min_rounds=5, min_seconds=0), seed=0, untimed=1
+    )
+    assert {round(each, 9) for values in rounds.samples.values() for each in values} == {0.1}
+    assert calls[-2] == calls[-1]

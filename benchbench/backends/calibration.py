@@ -1,0 +1,51 @@
+"""What post-training quantisation takes its ranges from, checked, and a quiet place for it to run in."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from benchbench.core.backends import Network
+from benchbench.core.errors import CalibrationError
+
+LEAST = 8
+
+
+def calibration_arrays(network: Network) -> list[tuple[Any, ...]]:
+    """The calibration inputs as numpy arrays, in their order.
+
+    Raises:
+        CalibrationError: fewer than 8 of them, or of other shapes than the network's inputs.
+    """
+    sets = list(network.calibration)
+    if len(sets) < LEAST:
+        raise CalibrationError(
+            f"int8 was given {len(sets)} sets of inputs to calibrate on",
+            expected=f"{LEAST} or more",
+            fix="declare `calibration: {images: 64}`, and data that has as many",
+        )
+    wanted = [list(each.shape) for each in network.inputs]
+    for index, values in enumerate(sets):
+        found = [list(each.shape) for each in values]
+        if found != wanted:
+            raise CalibrationError(
+                f"set {index} of the calibration inputs has the shapes {', '.join(map(str, found))}",
+                expected=f"those of the network's inputs: {', '.join(map(str, wanted))}",
+                fix="calibrate on data of the network's `input` size",
+            )
+    return [tuple(each.detach().cpu().numpy() for each in values) for values in sets]
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Nothing that a library prints or logs below an error, progress bars among it."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,23 @@
+"""What a compiler or an exporter complained of, in one line."""
+
+from __future__ import annotations
+
+import re
+
+_PREAMBLE = re.compile(r"raised:\s*$")
+_OPERATOR = re.compile(r"\btarget: (\S+)|\b((?:aten|torch\.ops)\.\w+(?:\.\w+)*)")
+_LONGEST = 300  # characters
+
+
+def complaint(error: BaseException) -> str:
+    """The first line of the message that says something, with the operator where one is named further on."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line for line in lines if line and not _PREAMBLE.search(line)]
+    if not said:
+        return type(error).__name__
+    first = said[0] if len(said[0]) <= _LONGEST else f"{said[0][: _LONGEST - 1]}…"
+    found = _OPERATOR.search("\n".join(said))
+    operator = (found.group(1) or found.group(2)) if found else None
+    named = f" (at {operator})" if operator and operator not in first else ""
+    kind = type(error).__name__
+    return f"{first}{named}" if kind in first else f"{kind}: {first}{named}"

@@ -1,0 +1,235 @@
+"""ONNX Runtime: an inference library with kernels of its own, on the CPU or through CUDA."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchbench.backends.complaint import complaint
+from benchbench.backends.flat import as_module_returns
+from benchbench.backends.onnx_file import FILE, read_onnx, write_onnx
+from benchbench.backends.onnxruntime_graph import notes_on_graph, notes_on_providers
+from benchbench.backends.quantise import quantise_onnx
+from benchbench.backends.telemetry import decline_telemetry
+from benchbench.backends.torch_session import check_shapes
+from benchbench.core.backends import Backend, Fact, Network, Session, Setup
+from benchbench.core.errors import ArtefactError, UnsupportedDeploymentError
+from benchbench.core.measurement import OperatorNote
+from benchbench.core.model import Options
+from benchbench.quality.precise import tf32_allowed
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxRuntimeOptions(Options):
+    """How ONNX Runtime computes.
+
+    Attributes:
+        spinning: whether its threads wait busily for more work. They then take the processor from whatever
+            else runs there, other sessions of the same comparison among it.
+        reduce_range: with int8, weights of seven bits: for x86 processors without VNNI instructions, where
+            sums of products of eight bits saturate.
+    """
+
+    spinning: bool = False
+    reduce_range: bool = False
+
+
+def write_onnxruntime(network: Network, setup: Setup, folder: Path) -> Path:
+    """Write `model.onnx`, in float32, in float16 for CUDA, or in int8.
+
+    Raises:
+        DependencyError: torch is older than 2.5.
+        UnsupportedDeploymentError: an operator that does not export, or nothing to quantise.
+        CalibrationError: too few inputs to calibrate on.
+    """
+    decline_telemetry()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FILE
+    precision = setup.deployment.precision
+    if precision != "int8":
+        return write_onnx(network, setup, path, dtype=_dtype(setup))
+    with tempfile.TemporaryDirectory(prefix="benchbench-") as temporary:
+        source = write_onnx(network, setup, Path(temporary) / FILE)
+        quantise_onnx(source, path, network, setup, reduce_range=setup.options.reduce_range)
+    return path
+
+
+def open_onnxruntime(network: Network, setup: Setup, artefact: Path | None) -> Session:
+    """Open what `write_onnxruntime` wrote.
+
+    Inputs and, with fixed shapes, results have their memory from the start, on the device. The session's
+    `operators` also sets its `operator_count`: the library tells both of a second copy of the graph alone.
+
+    Raises:
+        ArtefactError: the file is missing, damaged or of other inputs.
+        UnsupportedDeploymentError: the provider is not there, or does not take the network.
+    """
+    decline_telemetry()
+    if artefact is None:
+        raise ArtefactError("ONNX Runtime was given no file to open", fix="write the artefact first")
+    read_onnx(artefact, network, with_weights=False)
+    library = _open_library(artefact, _session_options(setup), setup)
+    inputs = [each.to(_dtype(setup)) if each.is_floating_point() else each for each in network.inputs]
+    binding = _bind(library, inputs, setup)
+    library.run_with_iobinding(binding)
+    fixed = setup.deployment.shapes == "static"
+    if fixed:
+        for each, value in zip(library.get_outputs(), binding.get_outputs(), strict=True):
+            binding.bind_ortvalue_output(each.name, value)
+
+    def call() -> object:
+        library.run_with_iobinding(binding)
+        return binding
+
+    def run(given: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
+        if fixed:
+            check_shapes(given, network.inputs)
+        converted = [each.to(_dtype(setup)) if each.is_floating_point() else each for each in given]
+        own = _bind(library, converted, setup)
+        library.run_with_iobinding(own)
+        # A copy: the library's memory goes with the binding.
+        return as_module_returns(tuple(torch.tensor(each) for each in own.copy_outputs_to_cpu()))
+
+    def operators() -> tuple[OperatorNote, ...]:
+        notes, session.operator_count = _read_graph(artefact, setup, inputs)
+        return notes
+
+    session = Session(call=call, run=run, facts=_facts(library, setup), operators=operators)
+    return session
+
+
+def lacks_provider(setup: Setup) -> str | None:
+    """What ONNX Runtime, as it is installed, lacks for a device."""
+    decline_telemetry()
+    import onnxruntime
+
+    wanted = _PROVIDERS[setup.device]
+    there = onnxruntime.get_available_providers()
+    if wanted in there:
+        return None
+    return f"the onnxruntime installed here has no {wanted} (it has {', '.join(there)})"
+
+
+def _dtype(setup: Setup) -> torch.dtype:
+    return torch.float16 if setup.deployment.precision == "fp16" else torch.float32
+
+
+def _session_options(setup: Setup) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = setup.threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "1" if setup.options.spinning else "0"
+    )
+    options.log_severity_level = 3  # errors, which are raised as well
+    return options
+
+
+def _provider_options(setup: Setup) -> dict[str, str]:
+    if setup.device != "cuda":
+        return {}
+    # As torch's convolutions do, which it is compared with; on its own it takes TF32.
+    return {"use_tf32": "1" if tf32_allowed()[1] else "0"}
+
+
+def _open_library(artefact: Path, options: Any, setup: Setup) -> Any:
+    import onnxruntime
+
+    wanted = _PROVIDERS[setup.device]
+    lacking = lacks_provider(setup)
+    if lacking is not None:
+        raise UnsupportedDeploymentError(lacking)
+    try:
+        library = onnxruntime.InferenceSession(
+            str(artefact), options, providers=[wanted], provider_options=[_provider_options(setup)]
+        )
+    except Exception as error:  # its errors share no base but this
+        name = type(error).__name__
+        if name in ("InvalidProtobuf", "NoSuchFile", "InvalidGraph"):
+            raise ArtefactError(
+                f"{artefact} is damaged: {complaint(error)}", fix="export it again"
+            ) from error
+        raise UnsupportedDeploymentError(f"ONNX Runtime cannot open it: {complaint(error)}") from error
+    # A provider whose libraries do not load is left out with a warning.
+    if library.get_providers()[0] != wanted:
+        raise UnsupportedDeploymentError(
+            f"{wanted} could not be started, and {library.get_providers()[0]} would run in its place",
+            fix="install the CUDA and cuDNN that this onnxruntime was built for"
+            if setup.device == "cuda"
+            else None,
+        )
+    return library
+
+
+def _bind(library: Any, inputs: Sequence[Tensor], setup: Setup) -> Any:
+    import onnxruntime
+
+    binding = library.io_binding()
+    for each, value in zip(library.get_inputs(), inputs, strict=True):
+        array = value.detach().cpu().contiguous().numpy()
+        # Memory of its own: a binding does not keep alive what it is lent.
+        own = onnxruntime.OrtValue.ortvalue_from_shape_and_type(array.shape, array.dtype, setup.device, 0)
+        own.update_inplace(array)
+        binding.bind_ortvalue_input(each.name, own)
+    for each in library.get_outputs():
+        binding.bind_output(each.name, setup.device)
+    return binding
+
+
+def _facts(library: Any, setup: Setup) -> dict[str, Fact]:
+    import onnxruntime
+
+    options = library.get_session_options()
+    facts: dict[str, Fact] = {
+        "onnxruntime": onnxruntime.__version__,
+        "provider": library.get_providers()[0],
+        "threads": options.intra_op_num_threads,
+        "spinning": options.get_session_config_entry("session.intra_op.allow_spinning") == "1",
+    }
+    if setup.device == "cuda":
+        facts["tf32"] = _provider_options(setup)["use_tf32"] == "1"
+    return facts
+
+
+def _read_graph(
+    artefact: Path, setup: Setup, inputs: Sequence[Tensor]
+) -> tuple[tuple[OperatorNote, ...], int]:
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix="benchbench-") as temporary:
+        options = _session_options(setup)
+        optimised = Path(temporary) / FILE
+        options.optimized_model_filepath = str(optimised)
+        profiled = setup.device == "cuda"
+        if profiled:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(temporary) / "profile")
+        library = _open_library(artefact, options, setup)
+        graph = onnx.load(optimised, load_external_data=False).graph
+        notes = notes_on_graph(graph, setup)
+        if profiled:
+            library.run_with_iobinding(_bind(library, inputs, setup))
+            notes += notes_on_providers(Path(library.end_profiling()), _PROVIDERS[setup.device])
+    return notes, len(graph.node)
+
+
+backend = Backend(
+    options=OnnxRuntimeOptions,
+    precisions={"cpu": ("fp32", "int8"), "cuda": ("fp32", "fp16")},
+    open=open_onnxruntime,
+    write=write_onnxruntime,
+    packages=("onnx", "onnxscript", "onnxruntime"),
+    extra="onnx",
+    lacks=lacks_provider,
+    has_threads=True,
+)

@@ -1,0 +1,195 @@
+"""Int8 by post-training quantisation, per channel: NNCF for OpenVINO, ONNX Runtime's own for ONNX Runtime.
+
+Each library runs in int8 what its own tool writes. On one network with instance norm after every convolution
+ONNX Runtime executes none of the convolutions of NNCF's ONNX model in int8, for want of a quantised result,
+and takes half as long again as in float32; OpenVINO loses 7 dB with the model of ONNX Runtime's tool, which
+quantises the inputs of the norms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from benchbench.backends.calibration import calibration_arrays, quietly
+from benchbench.backends.telemetry import decline_telemetry
+from benchbench.core.backends import Network, Setup
+from benchbench.core.errors import UnsupportedDeploymentError
+from benchbench.core.imports import told
+
+Preset = Literal["performance", "mixed"]
+
+# Statistics over an image: what is rounded before them is multiplied by them.
+_KEPT_IN_FLOAT = ("MVN",)
+_HEAVY = ("Conv", "Gemm", "MatMul")
+
+
+def quantise_openvino(model: Any, network: Network, setup: Setup, *, preset: Preset) -> Any:
+    """An `openvino.Model` in int8, from one whose constants are folded.
+
+    Weights per channel, activations per tensor, with NNCF's fast bias correction; what enters a
+    normalisation stays in float.
+
+    Args:
+        preset: `performance` has symmetric ranges; `mixed` asymmetric ones where an activation may be
+            negative.
+
+    Raises:
+        CalibrationError: too few inputs to calibrate on, or of other shapes.
+        UnsupportedDeploymentError: NNCF cannot quantise the network.
+    """
+    decline_telemetry()
+    weights_only = setup.deployment.quantise == "weights"
+    sets = [] if weights_only else calibration_arrays(network)
+    import nncf
+
+    try:
+        with quietly():
+            if weights_only:
+                return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
+            return nncf.quantize(
+                model,
+                nncf.Dataset([list(each) if len(each) > 1 else each[0] for each in sets]),
+                preset=nncf.QuantizationPreset(preset),
+                subset_size=len(sets),
+                ignored_scope=nncf.IgnoredScope(types=list(_KEPT_IN_FLOAT), validate=False),
+            )
+    except Exception as error:  # NNCF raises kinds of its own, and those of the library below it
+        raise UnsupportedDeploymentError(f"it cannot be quantised: {told(error)}") from error
+
+
+def quantise_onnx(source: Path, target: Path, network: Network, setup: Setup, *, reduce_range: bool) -> None:
+    """Write an ONNX file in int8: QuantizeLinear and DequantizeLinear around what is quantised.
+
+    Weights per channel, int8; activations per tensor, uint8, by their least and largest values. Depthwise
+    convolutions and transposed ones stay in float: ONNX Runtime is slower with the first in int8, and has no
+    kernel for the second.
+
+    Args:
+        reduce_range: weights of seven bits, for x86 processors without VNNI, whose products saturate.
+
+    Raises:
+        CalibrationError: too few inputs to calibrate on, or of other shapes.
+        UnsupportedDeploymentError: nothing in the network can be quantised.
+    """
+    if setup.deployment.quantise == "weights":
+        quantise_onnx_weights(source, target)
+        return
+    sets = calibration_arrays(network)
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    model = onnx.load(source)
+    names = [each.name for each in model.graph.input]
+
+    class _Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._left: Iterator[tuple[Any, ...]] = iter(sets)
+
+        def get_next(self) -> dict[str, Any] | None:
+            values = next(self._left, None)
+            return None if values is None else dict(zip(names, values, strict=True))
+
+    try:
+        with quietly():
+            quantize_static(
+                str(source),
+                str(target),
+                _Reader(),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=list(_HEAVY),
+                per_channel=True,
+                reduce_range=reduce_range,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=_depthwise(model),
+                use_external_data_format=_has_external_data(source),
+            )
+    except Exception as error:  # the tool raises whatever a graph leads it to
+        raise UnsupportedDeploymentError(f"it cannot be quantised: {told(error)}") from error
+
+
+def quantise_onnx_weights(source: Path, target: Path) -> None:
+    """Write an ONNX file whose weights are int8 with a scale per output channel, and nothing else.
+
+    Raises:
+        UnsupportedDeploymentError: it has no weights of convolutions or products.
+    """
+    import numpy as np
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(source)
+    held = {each.name: each for each in model.graph.initializer}
+    added: list[Any] = []
+    done: dict[str, str] = {}
+    for node in model.graph.node:
+        axis = _channel_axis(node)
+        weight = held.get(node.input[1]) if axis is not None else None
+        if axis is None or weight is None or weight.data_type != onnx.TensorProto.FLOAT:
+            continue
+        name = weight.name
+        if name not in done:
+            values = numpy_helper.to_array(weight)
+            others = tuple(each for each in range(values.ndim) if each != axis)
+            largest = np.abs(values).max(axis=others)
+            scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+            shape = [-1 if each == axis else 1 for each in range(values.ndim)]
+            rounded = np.clip(np.rint(values / scale.reshape(shape)), -127, 127).astype(np.int8)
+            model.graph.initializer.extend(
+                [
+                    numpy_helper.from_array(rounded, f"{name}_int8"),
+                    numpy_helper.from_array(scale, f"{name}_scale"),
+                ]
+            )
+            added.append(
+                helper.make_node(
+                    "DequantizeLinear",
+                    [f"{name}_int8", f"{name}_scale"],
+                    [f"{name}_float"],
+                    name=f"{name}_dequantise",
+                    axis=axis,
+                )
+            )
+            done[name] = f"{name}_float"
+        node.input[1] = done[name]
+    if not added:
+        raise UnsupportedDeploymentError("it has no weights of convolutions or products to quantise")
+    nodes = [*added, *model.graph.node]
+    used = {name for node in nodes for name in node.input}
+    left = [each for each in model.graph.initializer if each.name in used]
+    fields: tuple[tuple[Any, list[Any]], ...] = ((model.graph.node, nodes), (model.graph.initializer, left))
+    for field, kept in fields:
+        # A field's own messages are emptied with it.
+        copies = [type(each).FromString(each.SerializeToString()) for each in kept]
+        del field[:]
+        field.extend(copies)
+    onnx.save(model, target, save_as_external_data=_has_external_data(source))
+
+
+def _channel_axis(node: Any) -> int | None:
+    if node.op_type == "Conv":
+        return 0
+    attributes = {each.name: each.i for each in node.attribute}
+    if node.op_type == "ConvTranspose":
+        # Those of a grouped one lie along two axes.
+        return 1 if attributes.get("group", 1) == 1 else 0
+    if node.op_type == "Gemm":
+        return 0 if attributes.get("transB", 0) else 1
+    return None
+
+
+def _depthwise(model: Any) -> list[str]:
+    shapes = {each.name: tuple(each.dims) for each in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv"
+        and shapes.get(node.input[1], (0, 0))[1] == 1
+        and any(each.name == "group" and each.i > 1 for each in node.attribute)
+    ]
+
+
+def _has_external_data(source: Path) -> bool:
+    return source.with_name(f"{source.name}.data").exists()

@@ -1,0 +1,24 @@
+"""What is said of deployments below the table that `benchbench run` ends with."""
+
+from __future__ import annotations
+
+from benchbench.core.measurement import ResultTable
+from benchbench.report.deployment_words import best_sentences, gain_sentences
+from benchbench.report.views.deployments import deployment_groups
+from benchbench.report.views.lines import group_lines
+from benchbench.report.views.quality import quality_columns
+
+
+def deployment_lines(table: ResultTable) -> list[str]:
+    """A line per sentence, `v3 runs best in ...`; nothing where no network is deployed."""
+    if all(result.cell.deploy.is_reference for result in table.results):
+        return []
+    lines = group_lines([table])
+    networks = [line for line in lines if line.deployment.is_reference]
+    said: list[str] = []
+    for group in deployment_groups(lines, quality_columns(networks), [table.run.id]):
+        setting = group.key.setting if group.key is not None else ""
+        where = ", ".join(filter(None, (group.name, setting)))
+        for answer in (best_sentences(group), gain_sentences(group)):
+            said += [f"{each.label}{f' ({where})' if where else ''} {each.text}" for each in answer.sentences]
+    return said

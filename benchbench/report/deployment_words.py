@@ -1,0 +1,167 @@
+"""What deployments come to, in sentences: the best of each variant, and what a variant is worth in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchbench.core.units import significant
+from benchbench.report.answer import Sentence
+from benchbench.report.document import Answer
+from benchbench.report.quality_words import column_name
+from benchbench.report.text import choose_scale, duration, short, signed, signed_percent, span
+from benchbench.report.views.deployment_model import Best, DeployedCell, DeploymentGroup, Gain, JudgedQuality
+from benchbench.report.views.latency_pairs import PairedRatio
+from benchbench.report.views.lines import estimate
+
+EQUAL_DB = 200.0
+"""A PSNR of outputs that do not differ at all is told so."""
+_MOST_LISTED = 8
+
+
+def best_sentences(group: DeploymentGroup) -> Answer:
+    """Per variant the fastest deployment, what it gains and what it changes."""
+    noise = () if group.noise is None else (_noisy(group.noise),)
+    return Answer(tuple(_best(best) for best in group.bests), noise)
+
+
+def gain_sentences(group: DeploymentGroup) -> Answer:
+    """Per variant how much it gains over the baseline in one deployment and in another."""
+    return Answer(tuple(Sentence(gain.variant, _gain(gain, group.baseline), ()) for gain in group.gains))
+
+
+def times_text(ratio: PairedRatio) -> str:
+    """`4.10x [4.05, 4.14]`."""
+    interval = span(ratio.interval) if ratio.interval else "without an interval"
+    return f"{significant(ratio.value)}x {interval}"
+
+
+def psnr_text(value: float) -> str:
+    """`31.2 dB`; that outputs are equal where they are."""
+    return "equal" if value >= EQUAL_DB else f"{significant(value)} dB"
+
+
+def quality_change(judged: JudgedQuality) -> str:
+    """Deployed against eager: a share where images pair up, else the difference; empty without eager."""
+    if judged.eager is None:
+        return ""
+    if judged.change is not None:
+        return signed_percent(judged.change.value - 1)
+    difference = judged.figure.value - judged.eager.value
+    return "±0" if difference == 0 else signed(difference, 2)
+
+
+def _noisy(interval: tuple[float, float]) -> str:
+    return f"noisy machine: the A/A control {span(interval)} does not hold 1"
+
+
+def _best(best: Best) -> Sentence:
+    first = best.cells[0]
+    said = [f"{_where(best.cells, best.ratios)}{_against(first)}", *_changed(first)]
+    text = "; ".join(said)
+    if best.plain:
+        plain = best.plain[0]
+        named = " and ".join(f"{cell.way}: {_latency(cell)}" for cell in best.plain)
+        # Sentences are told apart by a full stop: what follows is of another deployment.
+        text += f". In float32 best in {named}{_against(plain)}"
+        text += ", which are not told apart" if len(best.plain) > 1 else ""
+    return Sentence(first.variant, text, tuple(_cautions(first)))
+
+
+def _where(cells: Sequence[DeployedCell], ratios: Sequence[PairedRatio]) -> str:
+    if len(cells) == 1:
+        return f"runs best in {cells[0].way}: {_latency(cells[0])}"
+    named = [f"{cell.way} ({_latency(cell)})" for cell in cells]
+    apart = ", ".join(times_text(ratio) for ratio in ratios)
+    return f"runs best in {', '.join(named[:-1])} and {named[-1]}, which are not told apart ({apart})"
+
+
+def _latency(cell: DeployedCell) -> str:
+    return duration(cell.latency.value) if cell.latency else "not timed"
+
+
+def _against(cell: DeployedCell) -> str:
+    parts = []
+    if cell.over_eager is not None:
+        parts.append(f"{_as_fast(cell.over_eager)} as in eager float32")
+    # For the baseline's own cells the two are one.
+    if cell.over_reference is not None and cell.over_baseline is not None:
+        parts.append(f"{_as_fast(cell.over_reference)} as the baseline in eager float32")
+    return "".join(f", {part}" for part in parts)
+
+
+def _as_fast(ratio: PairedRatio) -> str:
+    return f"not measurably as fast or slow ({times_text(ratio)})" if ratio.is_open else _fast(ratio)
+
+
+def _fast(ratio: PairedRatio) -> str:
+    return f"{times_text(ratio)} as fast"
+
+
+def _changed(cell: DeployedCell) -> list[str]:
+    parts = []
+    if "output_psnr" in cell.figures:
+        value = cell.figures["output_psnr"].value
+        parts.append(
+            "its outputs are equal to eager float32's"
+            if value >= EQUAL_DB
+            else f"its outputs have a PSNR of {psnr_text(value)} to eager float32's"
+        )
+    if cell.qualities and (said := _judged(cell.qualities[0])):
+        parts.append(said)
+    return [" and ".join(parts)] if parts else []
+
+
+def _judged(judged: JudgedQuality) -> str:
+    name, unit = column_name(judged.column), choose_scale([], judged.figure.unit)[1]
+    if judged.eager is None:
+        return f"{name} is {short(judged.figure.value)} {unit}".rstrip()
+    here, there = short(judged.figure.value), short(judged.eager.value)
+    if judged.change is not None:
+        low, high = (
+            signed_percent(end - 1) for end in (judged.change.interval.low, judged.change.interval.high)
+        )
+        said = f"{quality_change(judged)} [{low}, {high}]"
+        if 1.0 in judged.change.interval:
+            return f"no measurable difference in {name} ({said})"
+    else:
+        said = quality_change(judged)
+    if here == there:
+        return f"{name} stays at {here} {unit}".rstrip()
+    word = "rises" if judged.figure.value > judged.eager.value else "falls"
+    apart = "" if judged.change is not None else _overlap(judged)
+    return f"{name} {word} from {there} to {here}{f' {unit}' if unit else ''} ({said}{apart})"
+
+
+def _overlap(judged: JudgedQuality) -> str:
+    ours, eager = judged.figure.interval, judged.eager.interval if judged.eager else None
+    if ours is None or eager is None:
+        return ""
+    return "" if ours[0] > eager[1] or ours[1] < eager[0] else ", the intervals overlap"
+
+
+def _cautions(cell: DeployedCell) -> list[str]:
+    flags = [*(cell.latency.flags if cell.latency else ())]
+    speedup = estimate(cell.line.results, "speedup", cell.latency.setting if cell.latency else None)
+    flags += speedup.flags if speedup else ()
+    said = ["latency unconverged"] if any(flag.startswith("unconverged") for flag in flags) else []
+    seeds = len(cell.line.results)
+    return [*said, *([f"mean of {seeds} seeds"] if seeds > 1 else [])]
+
+
+def _gain(gain: Gain, baseline: str) -> str:
+    worth = dict(gain.worth)
+    listed = list(worth)
+    if len(listed) > _MOST_LISTED:
+        kept = {*listed[: _MOST_LISTED - 1], *gain.there}
+        listed = [way for way in listed if way in kept]
+    more = f", and in {len(worth) - len(listed)} more" if len(listed) < len(worth) else ""
+    said = ", ".join(f"{times_text(worth[way])} in {way}" for way in listed)
+    text = f"is worth {said}{more}, each against {baseline} in the same deployment"
+    if gain.apart is None:
+        return text
+    if not gain.apart.is_clear:
+        furthest = f"{times_text(gain.apart)} of eager's, in {gain.there[0]}"
+        return f"{text}: no measurable difference between deployments (the furthest is {furthest})"
+    named = " and in ".join(gain.there)
+    alike = ", which are not told apart" if len(gain.there) > 1 else ""
+    return f"{text}: the same change is worth {times_text(gain.apart)} as much in {named} as in eager{alike}"

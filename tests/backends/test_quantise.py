@@ -1,0 +1,154 @@
+"""Int8: calibrated on enough, the same each time, close to float, per channel, and quiet about it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+from benchbench.backends.prepare import open_session, write_artefact
+from benchbench.core.backends import Network
+from benchbench.core.errors import CalibrationError, UnsupportedDeploymentError
+
+onnx = pytest.importorskip("onnx")
+for _name in ("onnxscript", "onnxruntime", "openvino", "nncf"):
+    pytest.importorskip(_name)
+
+LIBRARIES = ("onnxruntime", "openvino")
+
+
+@pytest.fixture(scope="module")
+def nets(load_module) -> ModuleType:
+    return load_module("backends/library_networks.py")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_same_calibration_gives_the_same_outputs_near_float(nets, tmp_path, capfd, monkeypatch, library):
+    monkeypatch.chdir(tmp_path)
+    network = nets.small(calibration=8)
+    how = nets.setup(library, precision="int8")
+    values = nets.inputs(3)
+    made = []
+    for turn in ("one", "two"):
+        folder = tmp_path / "artefacts" / turn
+        session = nets.opened(network, how, folder)
+        made.append(session.run(values)[0])
+        files = ["model.onnx"] if library == "onnxruntime" else ["model.bin", "model.xml"]
+        assert sorted(each.name for each in folder.iterdir()) == files
+    wanted = nets.expected(network, values)[0]
+    assert torch.equal(*made)
+    assert not torch.equal(made[0], wanted)
+    assert nets.decibels(made[0], wanted) > 25
+    assert capfd.readouterr() == ("", "")
+    assert [each.name for each in tmp_path.iterdir()] == ["artefacts"]
+
+
+def test_what_stays_in_float_is_told(nets, tmp_path):
+    network = nets.small(calibration=8)
+    session = nets.opened(network, nets.setup("onnxruntime", precision="int8"), tmp_path / "ort")
+    left = {each.operator for each in session.operators() if each.what == "not_quantised"}
+    assert left == {"Conv, grouped", "ConvTranspose"}
+    session = nets.opened(network, nets.setup("openvino", precision="int8"), tmp_path / "ov")
+    assert [each for each in session.operators() if each.what == "not_quantised"] == []
+
+
+def test_weights_have_a_scale_for_each_channel(nets, tmp_path):
+    network = nets.small(calibration=8)
+    path = write_artefact(network, nets.setup("onnxruntime", precision="int8"), tmp_path / "ort")
+    scales = {
+        each.name: list(each.dims) for each in onnx.load(path).graph.initializer if "scale" in each.name
+    }
+    assert [8] in [dims for name, dims in scales.items() if "first.weight" in name]
+    path = write_artefact(network, nets.setup("openvino", precision="int8"), tmp_path / "ov")
+    import openvino
+
+    ops = openvino.Core().read_model(path).get_ops()
+    grouped = next(each for each in ops if each.get_type_name() == "GroupConvolution")
+    scale = grouped.input_value(1).get_node()
+    assert scale.get_type_name() in ("Multiply", "FakeQuantize")
+    assert list(scale.input_value(1).get_partial_shape().to_shape()) == [8, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_weights_alone_need_no_calibration(nets, tmp_path, library):
+    network = nets.small()
+    how = nets.setup(library, precision="int8", quantise="weights")
+    session = nets.opened(network, how, tmp_path)
+    values = nets.inputs(3)
+    made, wanted = session.run(values)[0], nets.expected(network, values)[0]
+    assert nets.decibels(made, wanted) > 35
+    assert not torch.allclose(made, wanted, atol=1e-6)
+    assert [each for each in session.operators() if each.what == "not_quantised"] == []
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("count", [0, 7])
+def test_too_few_inputs_are_refused(nets, tmp_path, library, count):
+    with pytest.raises(CalibrationError, match=f"given {count} sets") as caught:
+        write_artefact(nets.small(calibration=count), nets.setup(library, precision="int8"), tmp_path)
+    assert caught.value.expected == "8 or more"
+    assert caught.value.fix is not None
+    assert "calibration: {images:" in caught.value.fix
+
+
+def test_inputs_of_another_shape_are_refused(nets, tmp_path):
+    network = nets.small(calibration=8)
+    sets = (*network.calibration[:7], nets.inputs(1, side=24))
+    with pytest.raises(CalibrationError, match=r"set 7 .* \[1, 3, 24, 24\], \[1, 3\]"):
+        write_artefact(replace(network, calibration=sets), nets.setup("openvino", precision="int8"), tmp_path)
+
+
+def test_a_network_without_weights_has_none_to_quantise(nets, tmp_path):
+    network = Network(nn.ReLU(), (torch.rand(1, 3, 4, 4),))
+    with pytest.raises(UnsupportedDeploymentError, match="no weights"):
+        write_artefact(network, nets.setup("onnxruntime", precision="int8", quantise="weights"), tmp_path)
+
+
+def test_another_preset_is_another_network(nets, tmp_path):
+    network = nets.small(calibration=8)
+    made = []
+    for preset in ("performance", "mixed"):
+        how = nets.setup("openvino", precision="int8", options={"preset": preset})
+        made.append(nets.opened(network, how, tmp_path / preset).run(nets.inputs(3))[0])
+    assert not torch.equal(*made)
+
+
+def test_a_quantised_file_opens_without_the_networks_weights(nets, tmp_path):
+    network = nets.small(calibration=8)
+    how = nets.setup("openvino", precision="int8")
+    path = write_artefact(network, how, tmp_path)
+    bare = Network(nn.Identity().to("meta"), network.inputs, network.places)
+    sessions = [open_session(each, how, path) for each in (network, bare)]
+    assert torch.equal(*(each.run(nets.inputs(3))[0] for each in sessions))
+
+
+@pytest.mark.slow
+def test_nothing_is_left_in_the_home_directory(tmp_path):
+    code = """
+import sys, torch
+from pathlib import Path
+from torch import nn
+from benchbench.backends.face import deploy
+x = torch.rand(1, 3, 8, 8)
+for name in ("openvino", "onnxruntime"):
+    deploy(nn.Conv2d(3, 4, 3), (x,), backend=name, precision="int8", calibration=[(x,)] * 8)(x)
+"""
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    kept = [each.relative_to(tmp_path) for each in tmp_path.rglob("*") if each.is_file()]
+    assert [each for each in kept if {"intel", "Microsoft"} & set(each.parts)] == []
+    assert Path(sys.executable).exists()

@@ -1,0 +1,137 @@
+"""Networks that other backends run, timed beside eager float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from benchbench.core.backends import Backend, Network, Session, Setup
+from benchbench.core.cell import Cell
+from benchbench.core.contracts import Replicate, Subject
+from benchbench.core.deployment import Deployment
+from benchbench.core.errors import DependencyError, UnsupportedDeploymentError
+from benchbench.core.model import Options
+from benchbench.core.registry import BACKENDS
+from benchbench.core.suite import ArchitectureSpec
+from benchbench.measures.deployed import open_deployed, refuse_other_devices
+from benchbench.measures.latency.options import LatencyOptions
+from benchbench.measures.latency.process import UNTIMED, take
+from benchbench.measures.latency.summary import protocol_of, summarise_replicates
+
+
+class NoOptions(Options):
+    pass
+
+
+def backend(**changes: Any) -> Backend:
+    def open_(network: Network, setup: Setup, artefact: Path | None) -> Session:
+        module = network.module
+
+        def run(given: Any) -> Any:
+            assert artefact is None
+            with torch.inference_mode():
+                return module(*given)
+
+        return Session(
+            call=lambda: run(network.inputs), run=run, facts={"threads": setup.threads, "library": "toy 1"}
+        )
+
+    return Backend(**{"options": NoOptions, "precisions": {"cpu": ("fp32", "int8")}, "open": open_, **changes})
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(BACKENDS, "_added", {})
+    return BACKENDS.add
+
+
+def cell(variant: str = "v", **deploy: Any) -> Cell:
+    return Cell(
+        variant=variant,
+        architecture=ArchitectureSpec(name="transformer_net"),
+        deploy=Deployment.model_validate(deploy),
+    )
+
+
+def subject(**deploy: Any) -> Subject:
+    torch.manual_seed(0)
+    return Subject("v", nn.Conv2d(3, 3, 3).eval(), (torch.ones(1, 3, 8, 8),), cell=cell(**deploy))
+
+
+def options(**changes: Any) -> LatencyOptions:
+    quick = {"min_rounds": 5, "min_seconds": 0.0, "budget_s": 0.05, "warmup_s": 0.01, "warmup_limit_s": 0.02}
+    given = {"processes": 1, "threads": (torch.get_num_threads(),), **quick, **changes}
+    return LatencyOptions.model_validate(given)
+
+
+def measured(opts: LatencyOptions, *deployments: dict[str, Any]) -> Replicate:
+    ways: list[dict[str, Any]] = [{}, *deployments]
+    builders = {
+        " ".join(map(str, way.values())) or "eager": (lambda way=way: subject(**way)) for way in ways
+    }
+    return take(builders, opts, seed=0, index=0)
+
+
+def test_a_deployed_network_is_opened_with_the_threads_of_the_comparison(register: Any) -> None:
+    register("toy", backend())
+    opened, _ = open_deployed(subject(backend="toy"), device="cpu", threads=3, fold=lambda module: "folded")
+    assert opened.session is not None
+    assert opened.session.facts["threads"] == 3
+    assert opened.load_s > 0
+    plain = subject()
+    assert torch.equal(opened.module(plain.inputs[0]), plain.module(plain.inputs[0]))
+
+
+def test_one_call_goes_untimed_where_libraries_with_pools_of_their_own_are_side_by_side(register: Any) -> None:
+    register("toy", backend())
+    register("pooled", backend(has_threads=True))
+    alone = measured(options(), {"backend": "toy"})
+    beside = measured(options(), {"backend": "toy"}, {"backend": "pooled"})
+    assert UNTIMED not in alone.settings
+    assert beside.settings[UNTIMED] == 1
+    assert measured(options(untimed=0), {"backend": "pooled"}).settings.get(UNTIMED) is None
+    assert beside.settings["library pooled"] == "toy 1"
+    figures = summarise_replicates([beside], "eager", options())
+    found = {each.name: each for each in figures["pooled"].measurements}
+    assert found["latency"].protocol.settings["untimed"] == 1
+    assert found["speedup"].baseline == "eager"
+
+
+def test_figures_without_untimed_calls_keep_the_protocol_that_they_had() -> None:
+    assert protocol_of(options()).hash == protocol_of(options(untimed=0)).hash
+    assert "untimed" not in protocol_of(options()).settings
+    assert protocol_of(options(), untimed=1).hash != protocol_of(options()).hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "deploy", "told"),
+    [
+        ({"packages": ("no_such_package_1",), "extra": "toy"}, {}, "needs no_such_package_1"),
+        ({"precisions": {"cuda": ("fp32",)}}, {}, "runs on cuda alone, not on cpu"),
+        ({}, {"precision": "bf16"}, "has no bf16 on cpu"),
+        ({}, {"memory_format": "channels_last"}, "chooses the memory format itself"),
+        ({"shapes": ("static",)}, {"shapes": "dynamic"}, "static shapes alone, and dynamic ones"),
+        ({"lacks": lambda setup: "this processor has none of it"}, {}, "this processor has none of it"),
+    ],
+)
+def test_what_cannot_be_run_here_says_why(register: Any, changes: Any, deploy: Any, told: str) -> None:
+    register("toy", backend(**changes))
+    wanted = DependencyError if "packages" in changes else UnsupportedDeploymentError
+    with pytest.raises(wanted, match=told) as caught:
+        open_deployed(subject(backend="toy", **deploy), device="cpu", threads=1, fold=lambda module: "")
+    if "packages" in changes:
+        assert caught.value.fix == "pip install 'benchbench[toy]'"
+
+
+def test_a_comparison_refuses_what_runs_on_another_device(register: Any) -> None:
+    register("far", backend(precisions={"cuda": ("fp32",)}))
+    assert refuse_other_devices(cell(), options()) is None
+    refusal = refuse_other_devices(cell(backend="far"), options())
+    assert refusal is not None
+    assert (refusal.kind, "'far' runs on cuda alone" in refusal.reason) == ("skipped", True)
+    assert refuse_other_devices(cell(backend="far"), options(device="cuda")) is None
