@@ -2,10 +2,10 @@
 
     python benchmarks/backends_together.py [--rounds 60] [--backends eager,compile,onnxruntime,openvino]
 
-Which way reads what each network takes by itself? `alone` is one process per backend with no other beside it: what a
-deployed network has. Every other way should read the same; the last column is the largest departure from it. Because
-of this table the latency measure times all of them in one process, with one untimed call before each timed one
-(docs/backends.md). About 6 minutes on 2 quiet cores.
+Which way reads what each network takes by itself? `alone` is one process per backend with no other beside
+it: what a deployed network has. Every other way should read the same; the last column is the largest
+departure from it. Because of this table the latency measure times all of them in one process, with one
+untimed call before each timed one (docs/backends.md). About 6 minutes on 2 quiet cores.
 """
 
 from __future__ import annotations

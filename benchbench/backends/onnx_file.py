@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from benchbench.backends.complaint import complaint
 from benchbench.backends.exported import export_program, quiet_exporter
+from benchbench.backends.placement import Placement, place_module
 from benchbench.backends.telemetry import decline_telemetry
 from benchbench.core.backends import Network, Setup
 from benchbench.core.errors import ArtefactError, DependencyError, UnsupportedDeploymentError
@@ -124,16 +124,10 @@ def _torch_version() -> tuple[int, int]:
 def _in_dtype(network: Network, dtype: torch.dtype) -> Network:
     if dtype == torch.float32:
         return network
-    import copy
-
+    placement = Placement(torch.device("cpu"), dtype, torch.contiguous_format)
     with torch.inference_mode(False), torch.no_grad():
-        module = copy.deepcopy(network.module).to(dtype)
-        inputs = tuple(_converted(each, dtype) for each in network.inputs)
-    return Network(module, inputs, network.places)
-
-
-def _converted(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to(dtype) if value.is_floating_point() else value
+        module = place_module(network.module, placement)
+        return Network(module, placement.convert(network.inputs), network.places)
 
 
 def _reason(error: BaseException) -> str:

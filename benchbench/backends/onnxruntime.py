@@ -21,7 +21,7 @@ from benchbench.core.backends import Backend, Fact, Network, Session, Setup
 from benchbench.core.errors import ArtefactError, UnsupportedDeploymentError
 from benchbench.core.measurement import OperatorNote
 from benchbench.core.model import Options
-from benchbench.quality.precise import tf32_allowed
+from benchbench.core.precise import tf32_allowed
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 

@@ -75,7 +75,7 @@ def open_openvino(network: Network, setup: Setup, artefact: Path | None) -> Sess
 
     Raises:
         ArtefactError: a file is missing, damaged or of other inputs.
-        UnsupportedDeploymentError: OpenVINO cannot compile it.
+        UnsupportedDeploymentError: OpenVINO cannot compile it, or takes fewer threads than were asked for.
     """
     decline_telemetry()
     import openvino
@@ -88,6 +88,12 @@ def open_openvino(network: Network, setup: Setup, artefact: Path | None) -> Sess
         compiled = core.compile_model(model, "CPU", _settings(setup))
     except RuntimeError as error:
         raise UnsupportedDeploymentError(f"OpenVINO cannot compile it: {complaint(error)}") from error
+    facts = _facts(compiled)
+    if facts["threads"] != setup.threads:
+        raise UnsupportedDeploymentError(
+            f"OpenVINO takes {facts['threads']} threads here, and {setup.threads} were asked for",
+            fix="ask for no more threads than the process has processors",
+        )
     request = compiled.create_infer_request()
     # Into memory of its own: it does not keep alive what it is lent.
     for index, each in enumerate(network.inputs):
@@ -110,7 +116,7 @@ def open_openvino(network: Network, setup: Setup, artefact: Path | None) -> Sess
     return Session(
         call=call,
         run=run,
-        facts=_facts(compiled),
+        facts=facts,
         operators=lambda: _notes(layers, setup),
         operator_count=len(layers),
     )

@@ -1,9 +1,9 @@
 """Int8 by post-training quantisation, per channel: NNCF for OpenVINO, ONNX Runtime's own for ONNX Runtime.
 
-Each library runs in int8 what its own tool writes. On one network with instance norm after every convolution
-ONNX Runtime executes none of the convolutions of NNCF's ONNX model in int8, for want of a quantised result,
-and takes half as long again as in float32; OpenVINO loses 7 dB with the model of ONNX Runtime's tool, which
-quantises the inputs of the norms.
+Each library runs best what its own tool writes. Where a norm follows every convolution, as in style transfer,
+ONNX Runtime computes none of the convolutions of NNCF's ONNX model in int8, since their results are not
+quantised, and takes longer than in float32; OpenVINO loses 7 to 14 dB with the model of ONNX Runtime's tool,
+which quantises what enters the norms.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from benchbench.backends.torch_session import check_shapes, results_of
 from benchbench.core.backends import Backend, Fact, Network, Session, Setup
 from benchbench.core.errors import ArtefactError, MeasurementError, UnsupportedDeploymentError
 from benchbench.core.model import Options
+from benchbench.core.precise import tf32_allowed
 
 FILE = "model.engine"
 _DTYPES = {
@@ -148,20 +149,13 @@ def _build(path: Path, options: TensorRTOptions) -> bytes:
         raise UnsupportedDeploymentError(f"TensorRT does not take the network: {_parse_error(parser, log)}")
     config = builder.create_builder_config()
     config.builder_optimization_level = options.optimization_level
-    if not _rounds_to_tf32():
+    # Eager convolutions round to TF32 or do not; TensorRT does by default.
+    if not tf32_allowed()[1]:
         config.clear_flag(trt.BuilderFlag.TF32)
     plan = builder.build_serialized_network(definition, config)
     if plan is None:
         raise UnsupportedDeploymentError(f"TensorRT builds no engine of the network: {log.first}")
     return bytes(plan)
-
-
-def _rounds_to_tf32() -> bool:
-    # Eager convolutions do or do not; TensorRT does by default.
-    backends: Any = torch.backends
-    if not hasattr(backends, "fp32_precision"):
-        return bool(backends.cudnn.allow_tf32)
-    return bool(backends.cudnn.conv.fp32_precision == "tf32")
 
 
 def _parse_error(parser: Any, log: Any) -> str:

@@ -90,10 +90,8 @@ def _told(done: Exported) -> str:
     made, found = done.card.made, done.card.made.agreement
     size = format_quantity(sum(each.bytes for each in made.files), "B")
     names = ", ".join(each.name for each in made.files)
-    same = "are those of eager float32, bit by bit"
-    apart = (
-        f"differ from eager float32's by up to {found.relative:.2g} of their range, {found.psnr_db:.1f} dB"
-    )
+    same = "are eager float32's, bit by bit"
+    apart = f"differ from eager's by up to {found.relative:.2g} of their range, {found.psnr_db:.1f} dB"
     lines = [
         f"{done.card.label}: {names}, {size}, {made.parameters:,} parameters",
         f"loaded again, its outputs {same if found.max_abs == 0 else apart} ({found.inputs})",

@@ -20,5 +20,8 @@ def deployment_lines(table: ResultTable) -> list[str]:
         setting = group.key.setting if group.key is not None else ""
         where = ", ".join(filter(None, (group.name, setting)))
         for answer in (best_sentences(group), gain_sentences(group)):
-            said += [f"{each.label}{f' ({where})' if where else ''} {each.text}" for each in answer.sentences]
+            for each in answer.sentences:
+                cautions = f" ({'; '.join(each.cautions)})" if each.cautions else ""
+                said.append(f"{each.label}{f' ({where})' if where else ''} {each.text}{cautions}")
+            said += answer.cautions
     return said

@@ -65,7 +65,7 @@ def expand_networks(suite: Suite, *, only: str | None = None) -> tuple[Cell, ...
     networks = tuple(cell for cell in cells if cell.deploy.is_reference)
     if not networks:
         raise SuiteError(
-            f"'{only}' matches deployments alone ({cells[0].label}), and this is of networks in eager float32",
+            f"'{only}' matches deployments alone ({cells[0].label}); this is of networks in eager float32",
             expected=f"a network, such as '{cells[0].network.label}'",
             where=Location(f"--only {only}"),
         )

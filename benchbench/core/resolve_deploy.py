@@ -35,6 +35,7 @@ def check_deployments(suite: Suite, sources: SourceMap) -> None:
             check_options("data source", data.source, source.options, data.options, sources, at)
     if suite.deploy:
         _check_memory_format(suite, sources)
+        _check_labels(suite, sources)
 
 
 def _check_memory_format(suite: Suite, sources: SourceMap) -> None:
@@ -47,3 +48,16 @@ def _check_memory_format(suite: Suite, sources: SourceMap) -> None:
                 fix=f"remove it here, and write `deploy: {{backend: eager, memory_format: {declared}}}`",
                 where=sources.at(("measure", index, measure.name, "memory_format")),
             )
+
+
+def _check_labels(suite: Suite, sources: SourceMap) -> None:
+    labels = [each.label for each in suite.deployments]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise SuiteError(
+            f"two deployments are called '{twice}'",
+            expected="deployments that differ in backend, precision, memory format, shapes, quantisation or "
+            "an option of the backend: nothing else tells their figures apart",
+            fix="remove one of them",
+            where=sources.at(("deploy",)),
+        )

@@ -22,13 +22,13 @@ from benchbench.core.errors import DataError, MeasurementError, OptionError
 from benchbench.core.examples import ImageSet
 from benchbench.core.measurement import Failure, ImageRecord, Measurement, Protocol
 from benchbench.core.model import JsonValue, Options
+from benchbench.core.precise import full_precision
 from benchbench.core.registry import ARCHITECTURES
 from benchbench.data.images import digest_of, write_png
 from benchbench.measures.quality.evaluate import choose_device
 from benchbench.measures.quality.progress import show_progress
 from benchbench.quality.intervals import mean_interval
 from benchbench.quality.lpips_weights import Lpips, LpipsOptions, load_lpips
-from benchbench.quality.precise import full_precision
 
 _NAME = "backtracking"
 Distances = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

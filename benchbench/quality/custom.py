@@ -16,8 +16,8 @@ from benchbench.core.errors import FeatureError, OptionError
 from benchbench.core.features import Extracted, Extractor, FeatureContext, ResizeName
 from benchbench.core.imports import check_arguments, find_object, told
 from benchbench.core.model import JsonValue, Options
+from benchbench.core.precise import full_precision
 from benchbench.core.registry import FEATURES
-from benchbench.quality.precise import full_precision
 from benchbench.quality.weights import tensors_hash
 
 

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchbench.core.errors import CheckpointError, DataError
-from benchbench.quality.precise import full_precision
+from benchbench.core.precise import full_precision
 from benchbench.quality.weights import PinnedFile, find_pinned, read_state, torch_checkpoints
 
 # Statistics of Cityscapes in 0..1.

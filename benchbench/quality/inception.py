@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from benchbench.core.errors import CheckpointError, FeatureError
 from benchbench.core.features import Extracted, Extractor, FeatureContext, Features
 from benchbench.core.model import JsonValue, Options
+from benchbench.core.precise import full_precision
 from benchbench.quality.fuse import FusedNetwork
-from benchbench.quality.precise import full_precision
 from benchbench.quality.weights import PinnedFile, find_pinned, torch_checkpoints
 
 SIDE = 299

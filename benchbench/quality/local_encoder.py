@@ -24,8 +24,8 @@ from benchbench.core.errors import FeatureError
 from benchbench.core.examples import ImageSet
 from benchbench.core.features import Extracted, Extractor, FeatureContext, Features
 from benchbench.core.model import Options
+from benchbench.core.precise import full_precision
 from benchbench.quality.encoder_cache import find_encoder, keep_encoder
-from benchbench.quality.precise import full_precision
 from benchbench.quality.resize import resize
 from benchbench.quality.weights import tensors_hash
 

@@ -17,8 +17,8 @@ from torch import nn
 
 from benchbench.core.errors import CheckpointError, DependencyError
 from benchbench.core.model import JsonValue, Options
+from benchbench.core.precise import full_precision
 from benchbench.core.torchvision_schemas import declare_missing_operators
-from benchbench.quality.precise import full_precision
 from benchbench.quality.weights import PinnedFile, find_pinned, read_state, tensors_hash, torch_checkpoints
 
 Net = Literal["alex", "vgg", "squeeze"]

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from benchbench.core.features import Extracted, Extractor, FeatureContext, Features
 from benchbench.core.model import OneOrMore, Options
-from benchbench.quality.precise import full_precision
+from benchbench.core.precise import full_precision
 from benchbench.quality.weights import tensors_hash
 
 VERSION = 1

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from benchbench.core.errors import DataError
 from benchbench.core.features import ResizeName
-from benchbench.quality.precise import full_precision
+from benchbench.core.precise import full_precision
 
 # Output rows per product: few enough that a band holds little beside its taps, many enough to be fast.
 # Measured from 64 to 512 pixels: 16 to 24 are alike, 50 takes a third longer.

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from benchbench.core.errors import StoreError
 from benchbench.core.model import JsonValue, Options, canonical_json
+from benchbench.core.precise import full_precision
 from benchbench.core.store import cannot_write
 from benchbench.quality import cityscapes_labels, drn
 from benchbench.quality.local_segmenter import (
@@ -30,7 +31,6 @@ from benchbench.quality.local_segmenter import (
     prepare_images,
     train_segmenter,
 )
-from benchbench.quality.precise import full_precision
 from benchbench.quality.segmentation import Segmenter
 from benchbench.quality.weights import tensors_hash
 

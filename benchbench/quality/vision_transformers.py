@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from benchbench.core.errors import CheckpointError, DependencyError, FeatureError
 from benchbench.core.features import Extracted, Extractor, FeatureContext
 from benchbench.core.model import JsonValue, Options
+from benchbench.core.precise import full_precision
 from benchbench.core.torchvision_schemas import declare_missing_operators
-from benchbench.quality.precise import full_precision
 from benchbench.quality.weights import PinnedFile, find_pinned, read_state
 
 VERSION = 1

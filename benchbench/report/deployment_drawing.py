@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
+from benchbench.report.deployment_plots import MOST_KEYED
 from benchbench.report.labels import legend_columns, place_labels
 from benchbench.report.style import INK, MUTED, new_figure, plot_style, variant_colour, variant_marker
 from benchbench.report.text import choose_scale, heading
@@ -55,9 +56,10 @@ def draw_deployments(chart: DeploymentChart) -> Figure:
         axes.set_xlabel(f"{_name(chart.x, x_unit)}  (← better)")
         better = "lower is better" if chart.y.direction == "lower" else "higher is better"
         axes.set_ylabel(f"{_name(chart.y, y_unit)}  ({better})")
-        figure.legend(
-            handles=handles, loc="outside upper left", ncols=columns, frameon=False, handletextpad=0.3
-        )
+        if handles:
+            figure.legend(
+                handles=handles, loc="outside upper left", ncols=columns, frameon=False, handletextpad=0.3
+            )
         figure.draw_without_rendering()
         named = named_deployments(chart)
         places = [(each.x / x_factor, each.y / y_factor) for each in named]
@@ -100,14 +102,14 @@ def _error(value: float, interval: tuple[float, float] | None, factor: float) ->
 def _variants(chart: DeploymentChart) -> list[Line2D]:
     return [
         Line2D([], [], color=variant_colour(at), linewidth=5, solid_capstyle="butt", label=name)
-        for name, at in chart.variants
+        for name, at in (chart.variants if len(chart.variants) <= MOST_KEYED else ())
     ]
 
 
 def _ways(chart: DeploymentChart) -> list[Line2D]:
     return [
         Line2D([], [], linestyle="", marker=variant_marker(at), color=MUTED, label=name)
-        for name, at in chart.ways
+        for name, at in (chart.ways if len(chart.ways) <= MOST_KEYED else ())
     ]
 
 

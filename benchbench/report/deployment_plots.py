@@ -12,6 +12,8 @@ from benchbench.report.views.vocabulary import title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+# Variants or deployments: of more, colours and markers repeat, and have no key.
+MOST_KEYED = 8
 
 
 def deployment_plot(group: DeploymentGroup, *, number: int) -> Plot | None:
@@ -60,6 +62,8 @@ def deployment_plot(group: DeploymentGroup, *, number: int) -> Plot | None:
 def _caption(chart: DeploymentChart, said: str) -> str:
     corner = "lower left" if chart.y.direction == "lower" else "upper left"
     text = f"{said[0].upper()}{said[1:]}: {corner} is better. Colours are variants, markers deployments."
+    if len(chart.variants) > MOST_KEYED or len(chart.ways) > MOST_KEYED:
+        text += f" Beyond {MOST_KEYED} they repeat: the figures below name each point."
     if chart.y.name == "output_psnr":
         text += (
             " The PSNR is to the same variant in eager float32, and says nothing of how good the variant is."

@@ -36,7 +36,7 @@ def pair_grid(pairs: Sequence[Pair]) -> Grid | None:
                     span(pair.ratio.interval) if pair.ratio.interval else "no interval",
                     value=pair.ratio.value,
                 ),
-                Item("not told apart" if pair.ratio.is_open else "", mark="quiet"),
+                Item("yes" if pair.ratio.is_clear else "no" if pair.ratio.is_open else "not known"),
                 *(_latency(each) for each in (pair.one, pair.other)),
             )
         )
@@ -45,11 +45,11 @@ def pair_grid(pairs: Sequence[Pair]) -> Grid | None:
     columns = (
         *text_columns("this", "against"),
         Column("times as fast [95 %]"),
-        Column("", is_number=False),
+        Column("told apart", is_number=False),
         Column("latency", detail="this"),
         Column("latency", detail="against"),
     )
-    return Grid("Pairs", columns, rows) if rows else None
+    return Grid("Pairs", columns, rows, is_of_pairs=True) if rows else None
 
 
 def output_grid(group: DeploymentGroup, notes: Notes) -> Grid | None:

@@ -16,6 +16,9 @@ from benchbench.report.views.lines import estimate
 EQUAL_DB = 200.0
 """A PSNR of outputs that do not differ at all is told so."""
 _MOST_LISTED = 8
+_MOST_NAMED = 3
+# Of a share with one decimal in percent: less is rounding of sums, and reads like a finding.
+_LEAST_CHANGE = 0.0005
 
 
 def best_sentences(group: DeploymentGroup) -> Answer:
@@ -45,7 +48,8 @@ def quality_change(judged: JudgedQuality) -> str:
     if judged.eager is None:
         return ""
     if judged.change is not None:
-        return signed_percent(judged.change.value - 1)
+        change = judged.change.value - 1
+        return signed_percent(change) if abs(change) >= _LEAST_CHANGE else "±0.0 %"
     difference = judged.figure.value - judged.eager.value
     return "±0" if difference == 0 else signed(difference, 2)
 
@@ -56,45 +60,52 @@ def _noisy(interval: tuple[float, float]) -> str:
 
 def _best(best: Best) -> Sentence:
     first = best.cells[0]
-    said = [f"{_where(best.cells, best.ratios)}{_against(first)}", *_changed(first)]
+    said = [f"runs best in {_where(best.cells)}{_untold(best)}{_against(best.cells)}", *_changed(first)]
     text = "; ".join(said)
     if best.plain:
-        plain = best.plain[0]
-        named = " and ".join(f"{cell.way}: {_latency(cell)}" for cell in best.plain)
-        # Sentences are told apart by a full stop: what follows is of another deployment.
-        text += f". In float32 best in {named}{_against(plain)}"
-        text += ", which are not told apart" if len(best.plain) > 1 else ""
+        apart = ", not told apart" if len(best.plain) > 1 else ""
+        # What follows the full stop is of another deployment.
+        text += f". In float32 best in {_where(best.plain)}{apart}{_against(best.plain)}"
     return Sentence(first.variant, text, tuple(_cautions(first)))
 
 
-def _where(cells: Sequence[DeployedCell], ratios: Sequence[PairedRatio]) -> str:
+def _where(cells: Sequence[DeployedCell]) -> str:
     if len(cells) == 1:
-        return f"runs best in {cells[0].way}: {_latency(cells[0])}"
-    named = [f"{cell.way} ({_latency(cell)})" for cell in cells]
-    apart = ", ".join(times_text(ratio) for ratio in ratios)
-    return f"runs best in {', '.join(named[:-1])} and {named[-1]}, which are not told apart ({apart})"
+        return f"{cells[0].way}: {_latency(cells[0])}"
+    return _listed([f"{cell.way} ({_latency(cell)})" for cell in cells])
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:_MOST_NAMED])
+    more = [f"{len(names) - len(shown)} more"] if len(names) > len(shown) else []
+    *others, last = [*shown, *more]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _untold(best: Best) -> str:
+    return f", not told apart ({times_text(best.ratios[0])})" if best.ratios else ""
 
 
 def _latency(cell: DeployedCell) -> str:
     return duration(cell.latency.value) if cell.latency else "not timed"
 
 
-def _against(cell: DeployedCell) -> str:
+def _against(cells: Sequence[DeployedCell]) -> str:
+    cell = cells[0]
     parts = []
     if cell.over_eager is not None:
-        parts.append(f"{_as_fast(cell.over_eager)} as in eager float32")
+        parts.append(_as_fast(cell.over_eager, "in eager float32"))
     # For the baseline's own cells the two are one.
     if cell.over_reference is not None and cell.over_baseline is not None:
-        parts.append(f"{_as_fast(cell.over_reference)} as the baseline in eager float32")
-    return "".join(f", {part}" for part in parts)
+        parts.append(_as_fast(cell.over_reference, "the baseline in eager float32"))
+    which = f"; {cell.way} is " if len(cells) > 1 and parts else ", " if parts else ""
+    return which + ", ".join(parts)
 
 
-def _as_fast(ratio: PairedRatio) -> str:
-    return f"not measurably as fast or slow ({times_text(ratio)})" if ratio.is_open else _fast(ratio)
-
-
-def _fast(ratio: PairedRatio) -> str:
-    return f"{times_text(ratio)} as fast"
+def _as_fast(ratio: PairedRatio, other: str) -> str:
+    if ratio.is_open:
+        return f"not measurably faster or slower than {other} ({times_text(ratio)})"
+    return f"{times_text(ratio)} as fast as {other}"
 
 
 def _changed(cell: DeployedCell) -> list[str]:
@@ -162,6 +173,6 @@ def _gain(gain: Gain, baseline: str) -> str:
     if not gain.apart.is_clear:
         furthest = f"{times_text(gain.apart)} of eager's, in {gain.there[0]}"
         return f"{text}: no measurable difference between deployments (the furthest is {furthest})"
-    named = " and in ".join(gain.there)
-    alike = ", which are not told apart" if len(gain.there) > 1 else ""
-    return f"{text}: the same change is worth {times_text(gain.apart)} as much in {named} as in eager{alike}"
+    alike = f" ({_listed(gain.there)} are not told apart)" if len(gain.there) > 1 else ""
+    times = times_text(gain.apart)
+    return f"{text}: the same change is worth {times} as much in {gain.there[0]} as in eager{alike}"

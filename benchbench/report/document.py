@@ -60,12 +60,16 @@ def text_columns(*texts: str, numbers: Sequence[str] = ()) -> tuple[Column, ...]
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table. `notes` are (number, text) of the footnotes that its columns and items point at."""
+    """A table. `notes` are (number, text) of the footnotes that its columns and items point at.
+
+    `is_of_pairs` is whether a row is of the two that its first items name, by which a reader chooses.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[tuple[int, str], ...] = ()
+    is_of_pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

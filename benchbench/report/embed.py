@@ -19,6 +19,9 @@ CHARTS_SHA256 = "5eef51bee09fb9cc234c4179a58ae0150126f49f88c992efe2d6bca81d8dd03
 # In the order in which they are read: what is used stands before what uses it.
 OWN_FILES = ("elements.js", "tables.js", "galleries.js", "flames.js", "axes.js", "explorer.js", "page.js")
 
+# Only in a page that has a table of pairs; after what it uses, and before the page is enhanced.
+PAIRS_FILE = "pairs.js"
+
 JsonData = None | bool | int | float | str | list["JsonData"] | dict[str, "JsonData"]
 
 
@@ -38,9 +41,10 @@ def read_charts() -> str:
     return content.decode("utf-8")
 
 
-def read_own() -> str:
-    """Our own scripts as one, whose names nothing outside of it sees."""
-    parts = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in OWN_FILES)
+def read_own(*further: str) -> str:
+    """Our own scripts as one, whose names nothing outside of it sees; `further` ones before the last."""
+    names = (*OWN_FILES[:-1], *further, OWN_FILES[-1])
+    parts = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in names)
     return f'(function () {{\n"use strict";\n{parts}}})();\n'
 
 

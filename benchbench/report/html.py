@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchbench.core.visible import show_controls
-from benchbench.report.document import Block, Document, Fold, Gallery, Item
-from benchbench.report.embed import content_policy, dump_island, read_charts, read_own
+from benchbench.report.document import Block, Document, Fold, Gallery, Grid, Item
+from benchbench.report.embed import PAIRS_FILE, content_policy, dump_island, read_charts, read_own
 from benchbench.report.explorer_data import explorer_data
 from benchbench.report.gallery_page import GalleryPage, gallery_page
 from benchbench.report.picture_files import PictureFiles
@@ -66,7 +66,9 @@ class _Page:
         self._template = environment.get_template("report.html")
         self._document = document
         style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
-        scripts = (*((read_charts(),) if document.explorer else ()), read_own())
+        has_pairs = any(each.is_of_pairs for section in document.sections for each in _grids(section.blocks))
+        own = read_own(PAIRS_FILE) if has_pairs else read_own()
+        scripts = (*((read_charts(),) if document.explorer else ()), own)
         self._constant = {
             "document": document,
             "foot": foot,
@@ -105,6 +107,14 @@ def _galleries(blocks: Iterator[Block]) -> Iterator[Gallery]:
             yield block
         elif isinstance(block, Fold):
             yield from _galleries(iter(block.blocks))
+
+
+def _grids(blocks: Iterable[Block]) -> Iterator[Grid]:
+    for block in blocks:
+        if isinstance(block, Grid):
+            yield block
+        elif isinstance(block, Fold):
+            yield from _grids(block.blocks)
 
 
 def _pictures(gallery: Gallery) -> Sequence[Picture]:

@@ -156,7 +156,7 @@ def _gpus_of_torch() -> tuple[Gpu, ...]:
 def _with_torch(host: Environment) -> Environment:
     import torch
 
-    from benchbench.quality.precise import tf32_allowed
+    from benchbench.core.precise import tf32_allowed
 
     facts: dict[str, Any] = {
         "torch_threads": torch.get_num_threads(),

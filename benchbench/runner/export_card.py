@@ -14,11 +14,7 @@ _HOW = {
     "openvino": "`pip install numpy openvino`",
     "pt2": "`pip install torch`; open files of your own alone, since torch's loader unpickles",
 }
-_HEADS = {
-    "time": "## Speed",
-    "quality": "## Quality",
-    "other": "## Memory and energy",
-}
+_HEADS = {"time": "## Speed", "quality": "## Quality", "other": "## Memory and energy"}
 
 
 def card_markdown(card: ModelCard) -> str:
@@ -194,7 +190,7 @@ def _figures(card: ModelCard, figures: Sequence[Figure], kind: str) -> Iterator[
     yield ""
     baselines = {each.baseline for each in figures if each.baseline}
     if baselines:
-        yield f"Ratios are to the variant {escape(', '.join(sorted(baselines)))}."
+        yield f"Ratios are to {escape(', '.join(sorted(baselines)))}."
         yield ""
     said: dict[str, str] = {}
     for each in figures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -29,12 +29,13 @@ def facts_of(found: FoundRun, cell: Cell) -> RunFacts:
     network = results.get(cell.network.id)
     chosen = [each for each in (own, network if cell.id != cell.network.id else None) if each is not None]
     environment = found.table.environment
+    labels = {each.cell.id: each.cell.label for each in found.table.results}
     return RunFacts(
         run=found.table.run.id,
         machine=machine_of(environment),
         versions=dict(environment.packages),
         git_revision=environment.git_revision,
-        figures=tuple(figure for each in chosen for figure in _figures(each, found.table.run.id)),
+        figures=tuple(figure for each in chosen for figure in _figures(each, found.table.run.id, labels)),
         holds=own is not None,
         failures=() if own is None else tuple(map(_told, own.failures)),
         unread=found.table.unread,
@@ -62,10 +63,11 @@ def not_measured(facts: RunFacts | None, cell: Cell, *, suite: str) -> tuple[str
         if cell.label in of:
             continue
         beside = " (the figures here are of its network in eager float32)" if of else ""
-        how = f"add the measure to the suite '{suite}'" if is_network else "declare it under 'deploy'"
-        missing.append(
-            f"{name} of '{cell.label}': run {facts.run} does not hold it{beside}; {how} and run it"
-        )
+        if facts.holds:
+            missing.append(f"{name} of '{cell.label}': run {facts.run} did not take it{failed}{beside}")
+        else:
+            how = f"declare it under 'deploy' in the suite '{suite}', and run that"
+            missing.append(f"{name} of '{cell.label}': run {facts.run} does not hold it{beside}; {how}")
     return tuple(missing)
 
 
@@ -73,9 +75,9 @@ def _told(failure: Failure) -> str:
     return f"{failure.of} {failure.kind}: {failure.reason.splitlines()[0]}"
 
 
-def _figures(result: CellResult, run: str) -> list[Figure]:
+def _figures(result: CellResult, run: str, labels: Mapping[str, str]) -> list[Figure]:
     return [
-        _figure(each, kind, result.cell.label, run)
+        _figure(each, kind, result.cell.label, run, labels)
         for each in result.measurements
         if (kind := _kind_of(each)) is not None and each.name not in _CONTROLS
     ]
@@ -90,7 +92,7 @@ def _kind_of(figure: Measurement) -> Kind | None:
     return "other" if name in _OTHERS else None
 
 
-def _figure(figure: Measurement, kind: Kind, label: str, run: str) -> Figure:
+def _figure(figure: Measurement, kind: Kind, label: str, run: str, labels: Mapping[str, str]) -> Figure:
     interval, how = figure.interval, ""
     if interval is None and figure.name in ("latency", "device_latency"):
         interval, how = _interval_of(figure.samples)
@@ -103,7 +105,7 @@ def _figure(figure: Measurement, kind: Kind, label: str, run: str) -> Figure:
         direction=figure.direction,
         interval=interval,
         interval_of=how,
-        baseline=figure.baseline,
+        baseline=None if figure.baseline is None else labels.get(figure.baseline, figure.baseline),
         of=label,
         run=run,
         protocol=figure.protocol.name,

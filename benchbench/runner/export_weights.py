@@ -136,12 +136,11 @@ def _trained(cell: Cell, found: FoundRun, path: Path) -> Weights:
     assert cell.train.recipe is not None
     recipe = RECIPES.load(cell.train.recipe)
     options = parse_options("recipe", cell.train.recipe, recipe.options, cell.train.options)
+    folder = found.store.folder
     time_figure = found.network.measurement("training_time")
     return Weights(
         origin="trained",
-        file=str(path.relative_to(found.store.folder))
-        if path.is_relative_to(found.store.folder)
-        else str(path),
+        file=str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name,
         sha256=digest_of_file(path),
         run=found.table.run.id,
         recipe=cell.train.recipe,

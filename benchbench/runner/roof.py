@@ -66,7 +66,7 @@ def read_machine(
 def _with_gpu(host: RoofMachine) -> RoofMachine:
     import torch
 
-    from benchbench.quality.precise import tf32_allowed
+    from benchbench.core.precise import tf32_allowed
 
     name = torch.cuda.get_device_name()
     matmul, cudnn = tf32_allowed()

@@ -52,6 +52,11 @@ def test_it_agrees_with_eager_and_says_how_it_ran(nets, artefact, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_threads_that_it_does_not_take_are_told(nets, artefact):
+    with pytest.raises(UnsupportedDeploymentError, match=r"takes \d+ threads here, and 4096 were asked for"):
+        open_session(nets.small(), nets.setup("openvino", threads=4096), artefact)
+
+
 def test_it_tells_its_reference_kernels(nets, artefact):
     session = open_session(nets.small(), nets.setup("openvino"), artefact)
     assert session.operators is not None

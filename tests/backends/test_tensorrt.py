@@ -230,7 +230,7 @@ def test_tf32_is_as_torch_has_it(
     from benchbench.backends import tensorrt
 
     for allowed in (True, False):
-        monkeypatch.setattr(tensorrt, "_rounds_to_tf32", lambda allowed=allowed: allowed)
+        monkeypatch.setattr(tensorrt, "tf32_allowed", lambda allowed=allowed: (False, allowed))
         write_engine(network(), setup(), tmp_path)
         assert ("TF32" in library.flags) == allowed
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from benchbench.core.errors import CheckpointError, FeatureError, MeasurementError
 from benchbench.core.features import FeatureContext
+from benchbench.core.precise import _switches
 from benchbench.core.torchvision_schemas import declare_missing_operators
 from benchbench.quality import inception, inception_pytorch
 from benchbench.quality.capture import unoptimised
 from benchbench.quality.fuse import FusedNetwork
-from benchbench.quality.precise import _switches
 from benchbench.quality.resize import resize
 
 

@@ -148,3 +148,30 @@ def test_a_history_fits_a_phone_and_paper(open_report, history):
     paper = printed(open_report, history)
     assert sticking_out(paper) == []
     assert all(each.is_visible() for each in paper.locator("details table").all())
+
+
+def test_deployments_on_a_phone_on_paper_and_for_a_screen_reader(open_report, deployed_files):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_report(deployed_files.html, viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    section = page.locator("#deployment")
+    assert section.locator("th[scope=row]", has_text="openvino int8").first.is_visible()
+    page.locator("details").evaluate_all("all => all.forEach((each) => { each.open = true; })")
+    rows = page.locator("table.data", has=page.locator("caption", has_text="Pairs")).locator(
+        "tbody tr:visible"
+    )
+    assert rows.count() == 28
+    page.get_by_label("One of the pair").select_option("v3 compile")
+    assert rows.count() == 7
+    page.get_by_label("The other of the pair").select_option("baseline openvino int8")
+    assert rows.count() == 1
+    page.get_by_label("Filter the rows of: Pairs").fill("nothing of this")
+    assert rows.count() == 0
+    found = Axe().run(page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    page.emulate_media(media="print")
+    assert section.locator("figure svg").first.is_visible()
+    assert not section.locator(".tools").first.is_visible()
+    wide = section.locator("table.data").first
+    assert wide.evaluate("table => table.scrollWidth") <= 1100

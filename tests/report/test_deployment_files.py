@@ -1,4 +1,4 @@
-"""Deployments in the files of a report: the section, tables of their own, and the parts that leave them out."""
+"""Deployments in the files of a report: the section, their own tables, and the parts that leave them out."""
 
 from __future__ import annotations
 
@@ -266,3 +266,24 @@ def test_names_of_operators_and_facts_are_texts(deployed, tmp_path):
 def test_the_same_run_gives_the_same_bytes(deployed, deployed_files, tmp_path):
     again = write_report(deployed.deployed_table(), out=tmp_path)
     assert again.html.read_bytes() == deployed_files.html.read_bytes()
+
+
+def test_without_timing_there_are_sizes_and_differences(deployed, tmp_path):
+    untimed = [
+        each.model_copy(update={"measurements": tuple(m for m in each.measurements if m.name != "latency")})
+        for each in deployed.deployed_results()
+    ]
+    table = deployed.deployed_table(untimed)
+    (group,) = view_report([table]).deployments
+    assert (group.key, group.bests, group.gains, group.pairs, group.chart) == (None, (), (), (), None)
+    (grid,) = matrix_grids(group, Notes())
+    place = next(row for row in grid.rows if row.items[0].text == "openvino int8").items[2]
+    assert (place.text, place.more[0]) == ("–", "812 KiB, 31.0 dB")
+    text = section_of(write_report(table, out=tmp_path).markdown.read_text(encoding="utf-8"))
+    assert "runs best" not in text
+    assert "Outputs against eager float32" in text
+
+
+def test_pairs_have_their_script_and_other_pages_do_not(files, deployed_files):
+    assert "data-pairs" in deployed_files.html.read_text(encoding="utf-8")
+    assert "data-pairs" not in files.html.read_text(encoding="utf-8")

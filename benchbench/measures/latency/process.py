@@ -15,6 +15,7 @@ from benchbench.core.arguments import assemble
 from benchbench.core.backends import Fact
 from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.errors import MeasurementError
+from benchbench.core.precise import tf32_allowed
 from benchbench.core.registry import BACKENDS
 from benchbench.measures.deployed import open_deployed
 from benchbench.measures.fold import find_foldable, fold_parametrizations, share_weights
@@ -22,7 +23,6 @@ from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.roof import measure_roofs
 from benchbench.measures.latency.rounds import Rounds, take_fixed, take_interleaved
 from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturbed
-from benchbench.quality.precise import tf32_allowed
 
 CONTROL = "(baseline again)"
 UNTIMED = "untimed calls"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchbench.core.visible import on_one_line
 from benchbench.report.views.deployment_model import DeployedCell, JudgedQuality
 from benchbench.report.views.latency_pairs import LatencyPairs, PairedRatio
 from benchbench.report.views.lines import Line, estimate, find_figure
@@ -23,7 +24,7 @@ def deployed_cell(
     """The cell of `line`, one of the `lines` that are compared; `baseline` is theirs in eager float32."""
     alike = [each for each in lines if each.variant == line.variant]
     eager = next((each for each in alike if each.deployment.is_reference), None)
-    way = line.deployment.label
+    way = _way(line)
     there = next(
         (each for each in lines if baseline and each.variant == baseline.variant and _way(each) == way), None
     )
@@ -61,7 +62,8 @@ def deployed_cell(
 
 
 def _way(line: Line) -> str:
-    return line.deployment.label
+    # An option's value may be any text.
+    return on_one_line(line.deployment.label)
 
 
 def _setting(line: Line, name: str, key: TimeKey | None) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchbench.quality.precise import _switches, full_precision, tf32_allowed
+from benchbench.core.precise import _switches, full_precision, tf32_allowed
 
 
 def states() -> list[Any]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
-
 
 def _switches() -> tuple[tuple[Any, str, Any], ...]:
     """(where, attribute, its value for full float32)."""
+    import torch
+
     backends: Any = torch.backends
     if not hasattr(backends, "fp32_precision"):
         # Before torch 2.9.
@@ -22,6 +22,8 @@ def _switches() -> tuple[tuple[Any, str, Any], ...]:
 
 def tf32_allowed() -> tuple[bool, bool]:
     """Whether matrix products, and convolutions, on a GPU may round to TF32; read the way it was set."""
+    import torch
+
     backends: Any = torch.backends
     if not hasattr(backends, "fp32_precision"):
         return bool(backends.cuda.matmul.allow_tf32), bool(backends.cudnn.allow_tf32)
