@@ -54,7 +54,7 @@ def test_table_prints_and_writes(runs: Runs, capsys: pytest.CaptureFixture[str],
 def test_a_wrong_table_lists_the_names(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", *runs("a"), "--table", "sumary"]) == 2
     err = capsys.readouterr().err
-    assert "controls, curves, environment" in err
+    assert "controls, curves, deployments, environment" in err
     assert "did you mean 'summary'?" in err
 
 

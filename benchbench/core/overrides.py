@@ -56,7 +56,7 @@ class Document:
     def apply_profile(self, name: str) -> None:
         """Apply what the suite declares under `profiles.<name>`.
 
-        `full` is the suite as it stands, `static` what needs neither weights nor training, and
+        `full` is the suite as it stands, `static` what needs neither weights nor training nor a backend, and
         `latency` the same with the suite's latency; a suite may declare its own under these names.
 
         Raises:
@@ -82,7 +82,7 @@ class Document:
 
 
 def _leave_untrained(raw: dict[str, JsonValue], *, timed: bool) -> None:
-    for key in ("train", "data"):
+    for key in ("train", "data", *(() if timed else ("deploy",))):
         raw.pop(key, None)
     if isinstance(sweeps := raw.get("matrix"), dict):
         trained = ("seed", "train", "data")

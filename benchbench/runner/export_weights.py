@@ -184,6 +184,5 @@ def _what_it_holds(store: RunStore, cell: Cell) -> str | None:
     if not own:
         return None
     header = store.read_header()
-    return (
-        f"as in {store.folder}, which holds {', '.join(own)} ({header.run.command or 'another declaration'})"
-    )
+    said = header.run.command or "another declaration"
+    return f"what the run was of: {store.folder} holds {', '.join(own)} ({said})"

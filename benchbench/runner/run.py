@@ -229,8 +229,10 @@ def _finish_cell(
         return
     known = store.read_cell(cell.id)
     lost = known is not None and _has_lost_files(store, known)
-    again = "trained" if cell.deploy.is_reference else "deployed"
-    progress.say(f"{place} {cell.label}" + (f": its files are gone, so it is {again} again" if lost else ""))
+    gone = "its checkpoint is gone, so it is trained again"
+    if not cell.deploy.is_reference:
+        gone = "its file is gone, so it is deployed again"
+    progress.say(f"{place} {cell.label}" + (f": {gone}" if lost else ""))
     obstacle = None if cell.deploy.is_reference else _obstacle(store, cell)
     if obstacle is not None:
         store.write_cell(failed_cell(cell, obstacle))

@@ -104,7 +104,7 @@ MISTAKES = {
         SuiteError,
         """\
         suite.yaml:2: measures: unknown key 'measures'
-          expected: one of architecture, baseline, data, description, discriminator, expect, gate, matrix, \
+          expected: one of architecture, baseline, data, deploy, description, discriminator, expect, gate, matrix, \
 measure, name, paper, profiles, timeout_s, title, train, variants
           to do: did you mean 'measure'?""",
     ),

@@ -61,7 +61,13 @@ deploy:
   - {backend: openvino, precision: int8}
 """
 )
-TRAINED = NETWORK + "data: {source: photos, size: 16}\ntrain: {recipe: perceptual, steps: 7}\n"
+TRAINED = (
+    NETWORK
+    + """
+data: {source: photos, size: 16, train: 4, validation: 1, test: 2, images: [coffee, chelsea, astronaut]}
+train: {recipe: perceptual, steps: 7}
+"""
+)
 
 Load = Callable[..., Suite]
 
@@ -238,7 +244,9 @@ def run_usage(done: Exported) -> str:
 def test_every_format_is_run_by_the_cards_program_as_it_stands(load: Load, to: Any, precision: Any) -> None:
     # Its two sides are separate programs: what is read here was written by the command itself.
     photos = "data={source: photos, size: 16, train: 64, images: [coffee, chelsea, astronaut]}"
-    done = export(load(NETWORK, photos), only="v1", to=to, precision=precision, out="out")
+    # Untrained and tiny: eight bits are worth less to it than to a network that is used.
+    loose = "deploy={backend: [onnxruntime, openvino], precision: int8, tolerance: {psnr_db: 10}}"
+    done = export(load(NETWORK, photos, loose), only="v1", to=to, precision=precision, out="out")
     assert "(1, 3, 16, 16)" in run_usage(done)
     assert (done.card.made.calibration is not None) == (precision == "int8")
     assert done.card.made.inputs[0].channels == "RGB"
@@ -396,6 +404,7 @@ def test_a_process_without_an_answer(
     assert str(caught.value.fix).startswith(str(fix))
 
 
+@pytest.mark.slow
 def test_dynamic_shapes_are_tried_with_another_batch(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     class Fixed(FakeWay):
         def open(self, network: Network, setup: Setup, path: Path) -> Session:
