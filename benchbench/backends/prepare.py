@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchbench.core.backends import Backend, Network, Session, Setup
 from benchbench.core.deployment import Deployment
-from benchbench.core.errors import DependencyError, UnsupportedDeploymentError
+from benchbench.core.errors import DependencyError, LackingMachineError, UnsupportedDeploymentError
 from benchbench.core.model import parse_options
 from benchbench.core.registry import BACKENDS
 
@@ -37,7 +37,8 @@ def setup_for(deployment: Deployment, *, device: str, threads: int) -> Setup:
 
     Raises:
         DependencyError: what it needs is not installed.
-        UnsupportedDeploymentError: the backend does not have it, or this machine does not.
+        UnsupportedDeploymentError: the backend does not have it.
+        LackingMachineError: this machine does not.
         OptionError: an option that the backend does not have.
     """
     check_packages(deployment)
@@ -66,7 +67,7 @@ def setup_for(deployment: Deployment, *, device: str, threads: int) -> Setup:
     setup = Setup(deployment, options, device="cuda" if device == "cuda" else "cpu", threads=threads)
     lacking = backend.lacks(setup)
     if lacking is not None:
-        raise UnsupportedDeploymentError(f"{deployment.label}: {lacking}")
+        raise LackingMachineError(f"{deployment.label}: {lacking}")
     return setup
 
 

@@ -169,6 +169,10 @@ class UnsupportedDeploymentError(MeasurementError):
     """A network, precision, shape or machine that a backend does not support."""
 
 
+class LackingMachineError(UnsupportedDeploymentError):
+    """A deployment that another machine could run: this one's processor, GPU or driver lacks something."""
+
+
 class ArtefactError(MeasurementError):
     """A deployed file that is missing, damaged, or of another network."""
 
