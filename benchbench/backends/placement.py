@@ -39,8 +39,13 @@ class Placement:
         return (
             value.device.type == self.device.type
             and (not value.is_floating_point() or value.dtype == self.dtype)
-            and (value.dim() != 4 or value.is_contiguous(memory_format=self.layout))
+            and (value.dim() != 4 or value.stride() == self._strides_of(value))
         )
+
+    def _strides_of(self, value: Tensor) -> tuple[int, ...]:
+        # Of a depthwise or 1x1 weight `is_contiguous` says yes to either format, and its strides, which
+        # decide what a convolution makes, may be the other one's.
+        return torch.empty(value.shape, device="meta", memory_format=self.layout).stride()
 
     def convert(self, values: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The same values, placed; a tensor that fits is returned as it is."""
@@ -48,7 +53,7 @@ class Placement:
 
     def _convert(self, value: Tensor) -> Tensor:
         moved = value.to(self.device, self.dtype if value.is_floating_point() else value.dtype)
-        return moved.contiguous(memory_format=self.layout) if moved.dim() == 4 else moved
+        return moved.to(memory_format=self.layout) if moved.dim() == 4 else moved
 
 
 def placement_of(

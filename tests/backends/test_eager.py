@@ -205,3 +205,21 @@ def test_a_complaint_is_one_line(message: str, line: str | None) -> None:
     found = complaint(RuntimeError(message))
     assert found == (line or "RuntimeError: LoweringException: no (at aten.foo.default)")
     assert len(complaint(RuntimeError("x" * 5000))) < 400
+
+
+def test_weights_that_either_format_fits_are_laid_out_as_asked() -> None:
+    torch.manual_seed(0)
+    # Of depthwise and 1x1 weights `is_contiguous` holds for both formats.
+    module = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 8, 1)).eval()
+    given = Network(module, (torch.randn(1, 4, 8, 8),))
+    wanted = [
+        each.clone().to(memory_format=torch.channels_last).stride()
+        for each in (module[0].weight, module[1].weight)
+    ]
+    asked = Setup(Deployment(backend="channels_last"), options=channels_last.options())
+    placed = placement.place_module(module, placement.placement_of(asked, memory_format="channels_last"))
+    assert [each.stride() for each in (placed[0].weight, placed[1].weight)] == wanted
+    assert placed is not module
+    assert module[0].weight.stride() != wanted[0]
+    session = channels_last.open(given, asked, None)
+    assert torch.allclose(session.run(given.inputs), module(*given.inputs), atol=1e-6)
