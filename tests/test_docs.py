@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 from benchbench.cli.parser import parse_arguments
+from benchbench.core.data_spec import DataSpec
+from benchbench.core.deployment import DeploySpec
 from benchbench.core.expand import expand
 from benchbench.core.gate_rules import GateRules
 from benchbench.core.model import parse_options
 from benchbench.core.plain_yaml import read_plain
-from benchbench.core.registry import ARCHITECTURES, MEASURES, RECIPES, REPLACEMENTS, SOURCES
-from benchbench.core.suite import ArchitectureSpec, Collection, DataSpec, MeasureSpec, Variant
+from benchbench.core.registry import ARCHITECTURES, BACKENDS, MEASURES, RECIPES, REPLACEMENTS, SOURCES
+from benchbench.core.suite import ArchitectureSpec, Collection, MeasureSpec, Variant
 from benchbench.core.suite_file import load_suite, load_suites
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +90,11 @@ def test_yaml_is_valid_and_whole_suites_load(fence: Fence, tmp_path: Path) -> No
     elif "data" in declared:
         data = DataSpec.model_validate(declared["data"])
         parse_options("data source", data.source, SOURCES.load(data.source).options, data.options)
+    elif "deploy" in declared:
+        for each in declared["deploy"]:
+            spec = DeploySpec.model_validate(each)
+            for name in spec.backend:
+                parse_options("backend", name, BACKENDS.load(name).options, spec.options)
     elif "measure" in declared:
         for measure in declared["measure"]:
             spec = MeasureSpec.model_validate(measure)

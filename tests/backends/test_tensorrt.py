@@ -3,6 +3,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -108,6 +109,8 @@ class FakeTensorRT:
                 return here.engine()
 
         module = ModuleType("tensorrt")
+        # Whoever looks for the library without importing it asks for this.
+        module.__spec__ = ModuleSpec("tensorrt", None)
         vars(module).update(
             __version__="11.4.0",
             ILogger=ILogger,

@@ -104,8 +104,8 @@ MISTAKES = {
         SuiteError,
         """\
         suite.yaml:2: measures: unknown key 'measures'
-          expected: one of architecture, baseline, data, deploy, description, discriminator, expect, gate, matrix, \
-measure, name, paper, profiles, timeout_s, title, train, variants
+          expected: one of architecture, baseline, data, deploy, description, discriminator, expect, gate, \
+matrix, measure, name, paper, profiles, timeout_s, title, train, variants
           to do: did you mean 'measure'?""",
     ),
     "unknown key, nested": (

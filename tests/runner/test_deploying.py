@@ -84,7 +84,9 @@ def deployed(toy: Backend, tiny_file: Path) -> Suite:
     text = text.replace("width: 4, blocks: 1}", "width: 4, blocks: 1, input: [1, 3, 32, 32]}")
     start = text.index("\ntrain:")
     tiny_file.write_text(text[:start] + text[text.index("\nmeasure:") :], encoding="utf-8")
-    return declared(tiny_file, "deploy:\n  - {backend: toy, precision: [fp32, int8], calibration: {images: 8}}\n")
+    return declared(
+        tiny_file, "deploy:\n  - {backend: toy, precision: [fp32, int8], calibration: {images: 8}}\n"
+    )
 
 
 def test_every_network_is_a_cell_in_eager_float32_and_in_each_way(deployed: Suite) -> None:
@@ -122,7 +124,9 @@ def test_a_cell_is_written_opened_and_held_to_eager_float32(deployed: Suite, tmp
     assert settings["calibration_sets"] == 8
 
 
-def test_float32_is_calibrated_on_nothing_and_a_network_says_its_size(deployed: Suite, tmp_path: Path) -> None:
+def test_float32_is_calibrated_on_nothing_and_a_network_says_its_size(
+    deployed: Suite, tmp_path: Path
+) -> None:
     result = executed(deployed, "v1 toy", tmp_path)
     assert (tmp_path / "artefacts" / result.cell.id / "calibration.txt").read_text() == "0"
     network = executed(deployed, "v1", tmp_path, is_deployed_elsewhere=True)
@@ -143,9 +147,7 @@ def test_outputs_that_differ_fail_the_cell_and_say_by_how_much(
     assert "of their range, 0.10% is allowed" in failure.reason
     assert result.measurement("output_max_abs").value == pytest.approx(0.5)  # type: ignore[union-attr]
     assert result.measurement("parameters") is None
-    tolerant = load_suite(
-        tiny_file, overrides=("deploy={backend: toy, off: 0.5, tolerance: {psnr_db: 1}}",)
-    )
+    tolerant = load_suite(tiny_file, overrides=("deploy={backend: toy, off: 0.5, tolerance: {psnr_db: 1}}",))
     assert executed(tolerant, "v1 toy off=0.5", tmp_path).failures == ()
 
 
@@ -185,7 +187,11 @@ def test_a_network_is_trained_once_and_deployed_with_its_weights(
     assert [result.failure.kind for result in skipped if result.failure] == ["skipped"] * 3
     assert skipped[0].failure is not None
     assert skipped[0].failure.fix == "pip install 'benchbench[toy]'"
-    assert [result.cell.label for result in table.results][:3] == ["baseline", "baseline toy", "baseline absent"]
+    assert [result.cell.label for result in table.results][:3] == [
+        "baseline",
+        "baseline toy",
+        "baseline absent",
+    ]
 
 
 def test_what_a_library_was_missing_for_is_tried_again(
@@ -218,5 +224,8 @@ def test_without_its_network_a_deployment_is_skipped(
     table = run(suite, out=tmp_path)
     (result,) = (each for each in table.results if each.cell.label == "v1 toy")
     assert result.failure is not None
-    assert (result.failure.kind, "its network, 'v1', has no result" in result.failure.reason) == ("skipped", True)
+    assert (result.failure.kind, "its network, 'v1', has no result" in result.failure.reason) == (
+        "skipped",
+        True,
+    )
     assert "v1 toy" not in workshop.started

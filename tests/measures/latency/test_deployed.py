@@ -41,7 +41,9 @@ def backend(**changes: Any) -> Backend:
             call=lambda: run(network.inputs), run=run, facts={"threads": setup.threads, "library": "toy 1"}
         )
 
-    return Backend(**{"options": NoOptions, "precisions": {"cpu": ("fp32", "int8")}, "open": open_, **changes})
+    return Backend(
+        **{"options": NoOptions, "precisions": {"cpu": ("fp32", "int8")}, "open": open_, **changes}
+    )
 
 
 @pytest.fixture
@@ -71,9 +73,7 @@ def options(**changes: Any) -> LatencyOptions:
 
 def measured(opts: LatencyOptions, *deployments: dict[str, Any]) -> Replicate:
     ways: list[dict[str, Any]] = [{}, *deployments]
-    builders = {
-        " ".join(map(str, way.values())) or "eager": (lambda way=way: subject(**way)) for way in ways
-    }
+    builders = {" ".join(map(str, way.values())) or "eager": (lambda way=way: subject(**way)) for way in ways}
     return take(builders, opts, seed=0, index=0)
 
 
@@ -87,7 +87,9 @@ def test_a_deployed_network_is_opened_with_the_threads_of_the_comparison(registe
     assert torch.equal(opened.module(plain.inputs[0]), plain.module(plain.inputs[0]))
 
 
-def test_one_call_goes_untimed_where_libraries_with_pools_of_their_own_are_side_by_side(register: Any) -> None:
+def test_one_call_goes_untimed_where_libraries_with_pools_of_their_own_are_side_by_side(
+    register: Any,
+) -> None:
     register("toy", backend())
     register("pooled", backend(has_threads=True))
     alone = measured(options(), {"backend": "toy"})
