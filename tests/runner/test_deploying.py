@@ -181,7 +181,7 @@ def test_a_network_is_trained_once_and_deployed_with_its_weights(
         if not each.cell.deploy.is_reference:
             assert Path(each.checkpoint).name == f"{each.cell.network.id}.safetensors"
     (replicate, _) = (job.replicate for job in workshop.jobs if job.replicate is not None)
-    assert [cell.label for cell in replicate.cells][0] == "baseline"
+    assert replicate.cells[0].label == "baseline"
     assert {cell.label for cell in replicate.cells} == {each.cell.label for each in cells}
     skipped = [result for result in table.results if result.cell.deploy.backend == "absent"]
     assert [result.failure.kind for result in skipped if result.failure] == ["skipped"] * 3
