@@ -69,8 +69,15 @@ def open_compiled(network: Network, setup: Setup, artefact: Path | None = None) 
     session.facts = {**facts, **record.facts}
     found = record.operators
     session.operators = None if found is None else lambda: found
+    session.tells = ("fell_back", "not_fused")
     session.operator_count = record.operator_count
     return session
+
+
+def _start() -> None:
+    # What the first compilation of a process imports and starts, whatever it compiles.
+    with _compiling():
+        torch.compile(lambda values: values + 1)(torch.zeros(1))
 
 
 def _own_function(module: nn.Module) -> Callable[..., object]:
@@ -150,5 +157,6 @@ backend = Backend(
     precisions={"cpu": FLOATING, "cuda": FLOATING},
     open=open_compiled,
     memory_formats=("contiguous", "channels_last"),
+    start=_start,
     lacks=_lacks,
 )

@@ -19,11 +19,13 @@ from benchbench.backends.telemetry import decline_telemetry
 from benchbench.backends.torch_session import check_shapes
 from benchbench.core.backends import Backend, Fact, Network, Session, Setup
 from benchbench.core.errors import ArtefactError, UnsupportedDeploymentError
-from benchbench.core.measurement import OperatorNote
+from benchbench.core.measurement import OperatorFate, OperatorNote
 from benchbench.core.model import Options
 from benchbench.core.precise import tf32_allowed
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+_TOLD: tuple[OperatorFate, ...] = ("fell_back", "not_fused", "not_quantised")
 
 
 class OnnxRuntimeOptions(Options):
@@ -63,8 +65,9 @@ def write_onnxruntime(network: Network, setup: Setup, folder: Path) -> Path:
 def open_onnxruntime(network: Network, setup: Setup, artefact: Path | None) -> Session:
     """Open what `write_onnxruntime` wrote.
 
-    Inputs and, with fixed shapes, results have their memory from the start, on the device. The session's
-    `operators` also sets its `operator_count`: the library tells both of a second copy of the graph alone.
+    Inputs have their memory from the start, on the device, and with fixed shapes results from the first call
+    on. The session's `operators` also sets its `operator_count`: the library tells both of a second copy of
+    the graph alone.
 
     Raises:
         ArtefactError: the file is missing, damaged or of other inputs.
@@ -77,14 +80,17 @@ def open_onnxruntime(network: Network, setup: Setup, artefact: Path | None) -> S
     library = _open_library(artefact, _session_options(setup), setup)
     inputs = [each.to(_dtype(setup)) if each.is_floating_point() else each for each in network.inputs]
     binding = _bind(library, inputs, setup)
-    library.run_with_iobinding(binding)
     fixed = setup.deployment.shapes == "static"
-    if fixed:
-        for each, value in zip(library.get_outputs(), binding.get_outputs(), strict=True):
-            binding.bind_ortvalue_output(each.name, value)
+    is_bound = False
 
     def call() -> object:
+        nonlocal is_bound
         library.run_with_iobinding(binding)
+        if fixed and not is_bound:
+            # The memory of the first results serves all later ones.
+            is_bound = True
+            for each, value in zip(library.get_outputs(), binding.get_outputs(), strict=True):
+                binding.bind_ortvalue_output(each.name, value)
         return binding
 
     def run(given: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
@@ -100,8 +106,15 @@ def open_onnxruntime(network: Network, setup: Setup, artefact: Path | None) -> S
         notes, session.operator_count = _read_graph(artefact, setup, inputs)
         return notes
 
-    session = Session(call=call, run=run, facts=_facts(library, setup), operators=operators)
+    session = Session(call=call, run=run, facts=_facts(library, setup), operators=operators, tells=_TOLD)
     return session
+
+
+def _start() -> None:
+    decline_telemetry()
+    import onnxruntime
+
+    onnxruntime.get_available_providers()
 
 
 def lacks_provider(setup: Setup) -> str | None:
@@ -230,6 +243,7 @@ backend = Backend(
     write=write_onnxruntime,
     packages=("onnx", "onnxscript", "onnxruntime"),
     extra="onnx",
+    start=_start,
     lacks=lacks_provider,
     has_threads=True,
 )

@@ -118,6 +118,7 @@ def open_openvino(network: Network, setup: Setup, artefact: Path | None) -> Sess
         run=run,
         facts=facts,
         operators=lambda: _notes(layers, setup),
+        tells=("fell_back", "not_quantised", "not_lowered"),
         operator_count=len(layers),
     )
 
@@ -136,6 +137,13 @@ def lacks_capability(setup: Setup) -> str | None:
     return (
         f"OpenVINO has no {setup.deployment.precision} on this processor (it has {', '.join(sorted(there))})"
     )
+
+
+def _start() -> None:
+    decline_telemetry()
+    import openvino
+
+    openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
 
 
 def _fold_constants(model: Any) -> None:
@@ -187,7 +195,7 @@ def _facts(compiled: Any) -> dict[str, Fact]:
     return {
         "openvino": openvino.__version__,
         "threads": int(told("INFERENCE_NUM_THREADS")),
-        "precision": told("INFERENCE_PRECISION_HINT").get_type_name(),
+        "precision_hint": told("INFERENCE_PRECISION_HINT").get_type_name(),
         "streams": int(told("NUM_STREAMS")),
         "pinning": bool(told("ENABLE_CPU_PINNING")),
     }
@@ -240,6 +248,7 @@ backend = Backend(
     write=write_openvino,
     packages=("onnx", "onnxscript", "openvino", "nncf"),
     extra="openvino",
+    start=_start,
     lacks=lacks_capability,
     has_threads=True,
 )

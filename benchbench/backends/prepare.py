@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchbench.core.backends import Backend, Network, Session, Setup
@@ -69,6 +70,14 @@ def setup_for(deployment: Deployment, *, device: str, threads: int) -> Setup:
     if lacking is not None:
         raise LackingMachineError(f"{deployment.label}: {lacking}")
     return setup
+
+
+def start_backends(names: Iterable[str]) -> None:
+    """Start the libraries of backends, once in a process, so that no session's opening holds it."""
+    for name in sorted(set(names)):
+        backend = BACKENDS.load(name)
+        if not missing_packages(backend):
+            backend.start()
 
 
 def write_artefact(network: Network, setup: Setup, folder: Path) -> Path | None:

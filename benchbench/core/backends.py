@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchbench.core.deployment import Deployment, MemoryFormat, Precision, Shapes
-from benchbench.core.measurement import OperatorNote
+from benchbench.core.measurement import OperatorFate, OperatorNote
 from benchbench.core.model import Options
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Session:
         facts: what the library says of itself: version, threads, provider, precision in use.
         operators: which operators were left out of fusion, of quantisation, or fell back; None where the
             library does not tell. It may take a while, and is asked for once.
+        tells: which of an operator's fates `operators` would name: of the others nothing is known.
         operator_count: how many operators the library executes; None where it does not tell.
     """
 
@@ -76,6 +77,7 @@ class Session:
     run: Callable[[Sequence[torch.Tensor]], torch.Tensor | tuple[torch.Tensor, ...]]
     facts: Mapping[str, Fact] = field(default_factory=dict)
     operators: Callable[[], tuple[OperatorNote, ...]] | None = None
+    tells: tuple[OperatorFate, ...] = ()
     operator_count: int | None = None
 
 
@@ -95,6 +97,7 @@ class Backend:
         extra: the extra of benchbench that brings them.
         memory_formats: those that it leaves the choice of.
         shapes: those that it can be opened for.
+        start: what the library does once in a process, its import above all; nobody's cold start.
         lacks: what this machine's processor or driver lacks for a setup, in words; None where nothing.
         has_threads: whether it brings a thread pool of its own, beside torch's.
         fixes_shapes: whether a session for `static` shapes takes no others.
@@ -108,6 +111,7 @@ class Backend:
     extra: str = ""
     memory_formats: tuple[MemoryFormat, ...] = ("contiguous",)
     shapes: tuple[Shapes, ...] = ("static", "dynamic")
+    start: Callable[[], None] = field(default=lambda: None)
     lacks: Callable[[Setup], str | None] = field(default=lambda setup: None)
     has_threads: bool = False
     fixes_shapes: bool = True

@@ -14,7 +14,7 @@ _LONGEST = 60
 def declared_otherwise(first: Cell, other: Cell) -> tuple[str, ...]:
     """What two cells of one name declare differently: `train.steps 100 and 2000`."""
     ours, theirs = (dump_declared(each) for each in (first, other))
-    parts = ("architecture", "discriminator", "replace", "data", "train")
+    parts = ("architecture", "discriminator", "replace", "data", "train", "deploy")
     return tuple(
         f"{place} {shown(a)} and {shown(b)}"
         for part in parts

@@ -187,6 +187,9 @@ class OutputRecord(Frozen):
     made_with: dict[str, JsonValue] = {}
 
 
+OperatorFate = Literal["fell_back", "not_fused", "not_quantised", "not_lowered"]
+
+
 class OperatorNote(Frozen):
     """Operators of one kind that a backend did not run as it runs the others.
 
@@ -201,7 +204,7 @@ class OperatorNote(Frozen):
 
     operator: str
     count: int
-    what: Literal["fell_back", "not_fused", "not_quantised", "not_lowered"]
+    what: OperatorFate
     detail: str = ""
 
 
@@ -213,14 +216,18 @@ class DeploymentRecord(Frozen):
         digest: SHA-256 over the names and bytes of all its files, 16 digits.
         facts: what the library says of itself, threads and precision among it.
         operators: those that fell back, were not fused or not quantised; None where it does not tell.
+        operators_told: which fates it tells of; of the others nothing is known.
         operator_count: how many it executes; None where it does not tell.
+        value_range: largest less smallest value of eager float32's output, on the inputs compared on.
     """
 
     artefact: str | None = None
     digest: str | None = None
     facts: dict[str, str | int | float | bool | None] = {}
     operators: tuple[OperatorNote, ...] | None = None
+    operators_told: tuple[OperatorFate, ...] = ()
     operator_count: int | None = None
+    value_range: float | None = None
 
 
 class Phase(Frozen):

@@ -97,6 +97,13 @@ def _difference(pairs: Sequence[tuple[Tensor, Tensor]]) -> Agreement:
     return Agreement(largest, float(apart.mean()), psnr_db, value_range, relative)
 
 
+def calibration_of(deployment: Deployment) -> dict[str, JsonValue]:
+    """What was asked of the calibration, for a protocol; nothing where there is none."""
+    if deployment.precision != "int8" or deployment.quantise == "weights":
+        return {}
+    return {"calibration_asked": deployment.calibration.model_dump(mode="json")}
+
+
 def check_tolerance(found: Agreement, bounds: Tolerance) -> None:
     """Whether outputs are as close as was declared.
 
@@ -117,17 +124,16 @@ def check_tolerance(found: Agreement, bounds: Tolerance) -> None:
 
 
 def agreement_figures(
-    found: Agreement, deployment: Deployment, *, inputs: str, count: int
+    found: Agreement, deployment: Deployment, *, inputs: str, count: int, digest: str | None = None
 ) -> tuple[Measurement, ...]:
     """The differences as measurements; a PSNR without any is told as 200 dB, beyond what float32 resolves."""
-    bounds = deployment.bounds
     settings: dict[str, JsonValue] = {
         "against": "eager float32",
         "inputs": inputs,
         "input_sets": count,
-        "range": found.value_range,
-        "max_abs_allowed": bounds.max_abs,
-        "psnr_db_asked": bounds.psnr_db,
+        "inputs_digest": digest,
+        "peak": "range of eager float32's output",
+        **calibration_of(deployment),
     }
 
     def figure(name: str, value: float, unit: str = "1", direction: Direction = "lower") -> Measurement:

@@ -19,7 +19,7 @@ from benchbench.core.measurement import Failure, Measurement, Protocol
 from benchbench.measures.alone import AloneOptions, comparison_alone
 from benchbench.measures.deployed import refuse_other_devices
 from benchbench.measures.energy_counters import Counter, open_nvml, open_rapl
-from benchbench.measures.latency.process import build_subject_of, call_of, place_subject
+from benchbench.measures.latency.placing import build_subject_of, call_of, place_subject
 from benchbench.measures.latency.rounds import warm_up
 from benchbench.measures.latency.timers import Call, Timer, undisturbed
 from benchbench.measures.resized import batch_of

@@ -81,7 +81,10 @@ def calibration_inputs(subject: Subject, images: Callable[[], Splits], *, count:
             if there >= 8
             else "declare more data",
         )
-    sets = [_drawn(subject, contents, _indices(subject, at), seed) for at in range(count)]
+    assert contents is not None
+    batch = subject.inputs[0].shape[0]
+    order = torch.randperm(len(contents), generator=torch.Generator().manual_seed(seed)).tolist()
+    sets = [_drawn(subject, contents, order[at * batch : (at + 1) * batch], seed) for at in range(count)]
     try:
         _check_shapes(subject, sets)
     except DataError as error:

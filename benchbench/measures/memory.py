@@ -20,7 +20,7 @@ from benchbench.core.measurement import Failure, Measurement, Protocol
 from benchbench.measures.alone import AloneOptions, comparison_alone
 from benchbench.measures.counting import count
 from benchbench.measures.deployed import refuse_other_devices
-from benchbench.measures.latency.process import build_subject_of, call_of, place_subject
+from benchbench.measures.latency.placing import build_subject_of, call_of, place_subject
 from benchbench.measures.memory_probe import Probe, probe_for
 from benchbench.measures.sweep import start_process
 

@@ -12,7 +12,8 @@ import torch
 from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.errors import BenchbenchError
 from benchbench.measures.latency.options import LatencyOptions
-from benchbench.measures.latency.process import call_of, check_threads, place_subject
+from benchbench.measures.latency.placing import call_of, place_subject
+from benchbench.measures.latency.process import check_threads
 from benchbench.measures.latency.rounds import take_interleaved
 from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturbed
 

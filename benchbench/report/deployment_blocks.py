@@ -55,7 +55,7 @@ def _group(group: DeploymentGroup, notes: Notes, *, number: int) -> list[Block]:
     if group.bests:
         blocks += _sentences(best_sentences(group), "The best deployment of each variant")
     if group.gains:
-        said = "How much a variant gains over the baseline depends on what runs it"
+        said = "What each variant gains over the baseline, by what runs it"
         blocks += [Paragraph(f"{said}:"), *_sentences(gain_sentences(group), "What each is worth")]
     where = f" Timed: {group.key.setting}." if group.key is not None and group.key.setting else ""
     blocks += [Paragraph(f"{_READ}{where}"), *matrix_grids(group, notes)]

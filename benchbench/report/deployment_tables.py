@@ -134,14 +134,14 @@ def _output_row(cell: DeployedCell, notes: Notes) -> Row:
     largest, mean, psnr = (
         cell.figures.get(name) for name in ("output_max_abs", "output_mean_abs", "output_psnr")
     )
-    allowed, asked, whole = (
-        _number(protocol.settings.get(name)) for name in ("max_abs_allowed", "psnr_db_asked", "range")
-    )
+    bounds = cell.line.deployment.bounds
+    allowed, asked = bounds.max_abs, bounds.psnr_db
+    whole = None if cell.record is None else cell.record.value_range
     # Beside a range of 1.9 a difference of 1.9e-6 is not 0.0 %.
     share = f"{significant(largest.value / whole * 100, 2)} %" if largest and whole else ""
     return Row(
         (
-            Item(cell.line.label, notes=notes.number(_inputs(protocol.settings))),
+            Item(cell.line.label, notes=notes.number(_inputs(protocol.settings, whole))),
             _NONE
             if largest is None
             else Item(
@@ -168,9 +168,8 @@ def _number(value: JsonValue) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _inputs(settings: dict[str, JsonValue]) -> str:
+def _inputs(settings: dict[str, JsonValue], whole: float | None) -> str:
     count = _number(settings.get("input_sets"))
-    whole = _number(settings.get("range"))
     said = [f"inputs: {_plain(settings.get('inputs'))}"]
     said += [f"{count:g} sets"] if count is not None else []
     said += [f"range of the outputs {short(whole)}"] if whole is not None else []
@@ -184,7 +183,11 @@ def _operator_row(cell: DeployedCell) -> Row:
     executed = _NOT_TOLD if count is None else Item(f"{count:,}", value=count)
     told = [_NOT_TOLD] * len(_WHAT)
     if record.operators is not None:
-        told = [_told([each for each in record.operators if each.what == what]) for what in _WHAT]
+        known: Sequence[str] = record.operators_told or tuple(_WHAT)
+        told = [
+            _told([each for each in record.operators if each.what == what]) if what in known else _NOT_TOLD
+            for what in _WHAT
+        ]
     return Row((Item(cell.line.label), executed, *told))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,15 +9,14 @@ from pathlib import Path
 
 import torch
 
-from benchbench.backends.prepare import setup_for, write_artefact
+from benchbench.backends.prepare import setup_for, start_backends, write_artefact
 from benchbench.core.arguments import assemble
-from benchbench.core.backends import Network
+from benchbench.core.backends import Network, Session
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.data_spec import DataSpec
 from benchbench.core.errors import OutputsDifferError
 from benchbench.core.examples import Splits
-from benchbench.core.host import usable_cpus
 from benchbench.core.measurement import DeploymentRecord, Failure, Measurement, Protocol
 from benchbench.core.model import JsonValue, parse_options
 from benchbench.core.registry import BACKENDS, SOURCES
@@ -26,6 +24,7 @@ from benchbench.measures.agreement import agreement_figures, check_tolerance, co
 from benchbench.measures.deployed import open_deployed
 from benchbench.measures.fold import fold_parametrizations
 from benchbench.measures.input_sets import InputSets, calibration_inputs, comparison_inputs
+from benchbench.runner.files import digest_of_files
 from benchbench.runner.jobs import explain_failure
 from benchbench.runner.training import open_images_of
 
@@ -64,7 +63,9 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
     assert subject.cell is not None
     cell = subject.cell
     device = "cpu" if "cpu" in BACKENDS.load(cell.deploy.backend).precisions else "cuda"
-    threads = usable_cpus()
+    # As many as this process computes with in eager torch, too.
+    threads = torch.get_num_threads()
+    start_backends([cell.deploy.backend])
     setup = setup_for(cell.deploy, device=device, threads=threads)
     fold_parametrizations(subject.module)
     started = time.perf_counter()
@@ -89,8 +90,14 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
     files = [] if written is None else sorted(each for each in written.parent.iterdir() if each.is_file())
     protocol = _protocol(cell, device=device, threads=threads, calibration=calibration)
     figures = [
-        *agreement_figures(found, cell.deploy, inputs=compared.origin, count=len(compared.sets)),
-        _figure("compile_time", "s", opened.load_s, protocol),
+        *agreement_figures(
+            found,
+            cell.deploy,
+            inputs=compared.origin,
+            count=len(compared.sets),
+            digest=compared.digest,
+        ),
+        _figure("compile_time", "s", opened.load_s, protocol, flags=_of_a_cache(opened.session)),
     ]
     if written is not None:
         figures.append(_figure("export_time", "s", exported_s, protocol))
@@ -103,6 +110,8 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
         digest=None if written is None else digest_of_files(files),
         facts=dict(opened.session.facts),
         operators=None if operators is None else operators(),
+        operators_told=opened.session.tells,
+        value_range=found.value_range,
         operator_count=opened.session.operator_count,
     )
     try:
@@ -116,20 +125,14 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
 def weights_size(subject: Subject) -> Measurement:
     """Bytes of parameters and buffers: what a network needs on disk that no backend writes a file of."""
     tensors = {id(each): each for each in (*subject.module.parameters(), *subject.module.buffers())}
-    size = sum(each.numel() * each.element_size() for each in tensors.values())
-    protocol = Protocol(name="deployment", settings={"file_size": "weights alone, as float32 in memory"})
+    precision = subject.deployment.precision
+    narrow = precision in ("bf16", "fp16")
+    size = sum(
+        each.numel() * (2 if narrow and each.is_floating_point() else each.element_size())
+        for each in tensors.values()
+    )
+    protocol = Protocol(name="deployment", settings={"file_size": f"no file: weights alone, in {precision}"})
     return _figure("file_size", "B", size, protocol)
-
-
-def digest_of_files(files: Sequence[Path]) -> str:
-    """SHA-256 over the name and the bytes of each, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()[:16]
 
 
 def calibration_of(subject: Subject) -> InputSets | None:
@@ -169,7 +172,7 @@ def _protocol(cell: Cell, *, device: str, threads: int, calibration: InputSets |
         "device": device,
         "threads": threads,
         "export_time": "exporting and quantising, calibration included",
-        "compile_time": "opening a session, first compilation included",
+        "compile_time": "opening a session; of torch.compile with the first inference, in which it compiles",
         "file_size": "all files of the artefact",
     }
     if calibration is not None:
@@ -179,7 +182,20 @@ def _protocol(cell: Cell, *, device: str, threads: int, calibration: InputSets |
     return Protocol(name="deployment", settings=settings)
 
 
-def _figure(name: str, unit: str, value: float, protocol: Protocol) -> Measurement:
+def _of_a_cache(session: Session) -> tuple[str, ...]:
+    cached = session.facts.get("graphs_from_cache")
+    return ("compiled before: taken from inductor's cache on disk",) if cached else ()
+
+
+def _figure(
+    name: str, unit: str, value: float, protocol: Protocol, *, flags: tuple[str, ...] = ()
+) -> Measurement:
     return Measurement(
-        name=name, unit=unit, direction="lower", value=value, protocol=protocol, provenance=_PROVENANCE
+        name=name,
+        unit=unit,
+        direction="lower",
+        value=value,
+        protocol=protocol,
+        provenance=_PROVENANCE,
+        flags=flags,
     )

@@ -30,9 +30,10 @@ from benchbench.measures.agreement import Agreement, check_tolerance, compare_ou
 from benchbench.measures.counting import count
 from benchbench.measures.fold import find_foldable, fold_parametrizations
 from benchbench.measures.input_sets import comparison_inputs
-from benchbench.runner.deploying import COMPARED, calibration_of, call_in_eager, digest_of_files
+from benchbench.runner.deploying import COMPARED, calibration_of, call_in_eager
 from benchbench.runner.export_facts import Agreed, Calibrated, CardFile, Format, Made, Replaced
 from benchbench.runner.export_files import read_tensors, versions_for
+from benchbench.runner.files import digest_of_files
 from benchbench.runner.jobs import DISK_ERRORS, ExportJob
 from benchbench.runner.subjects import build_subject
 from benchbench.runner.training import open_images_of

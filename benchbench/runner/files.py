@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchbench.core.store import RunStore
@@ -23,6 +25,17 @@ def artefact_of(store: RunStore, cell_id: str) -> str | None:
     if result is None or result.deployment is None or result.deployment.artefact is None:
         return None
     return str(store.folder.resolve() / result.deployment.artefact)
+
+
+def digest_of_files(files: Sequence[Path]) -> str:
+    """SHA-256 over the name and the bytes of each, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name}\n{path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()[:16]
 
 
 def _resolve(folder: Path, path: Path) -> Path:

@@ -24,7 +24,7 @@ from benchbench.runner.baselines import baselines_of, with_networks
 from benchbench.runner.cell_job import failed_cell
 from benchbench.runner.comparisons import Progress, run_comparisons
 from benchbench.runner.environment import probe_environment
-from benchbench.runner.files import checkpoint_of
+from benchbench.runner.files import checkpoint_of, digest_of_files
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import CellJob, CheckJob, Job
 from benchbench.runner.lock import exclusive_run
@@ -178,7 +178,11 @@ def _check_machine(store: RunStore, now: Environment) -> None:
 
 def _is_complete(store: RunStore, cells: Sequence[Cell]) -> bool:
     table = store.read_table()
-    known = {result.cell.id for result in table.results if not _to_retry(result)}
+    known = {
+        result.cell.id
+        for result in table.results
+        if not _to_retry(result) and not _has_lost_files(store, result)
+    }
     return table.run.finished is not None and all(cell.id in known for cell in cells)
 
 
@@ -199,9 +203,12 @@ def _is_finished(store: RunStore, cell: Cell) -> bool:
 
 
 def _has_lost_files(store: RunStore, result: CellResult) -> bool:
-    artefact = None if result.deployment is None else result.deployment.artefact
-    if artefact is not None and not (store.folder / artefact).is_file():
-        return True
+    record = result.deployment
+    if record is not None and record.artefact is not None:
+        folder = (store.folder / record.artefact).parent
+        files = sorted(each for each in folder.iterdir() if each.is_file()) if folder.is_dir() else []
+        if digest_of_files(files) != record.digest:
+            return True
     trained = result.cell.train is not None and result.cell.train.recipe is not None
     return trained and result.checkpoint is not None and not (store.folder / result.checkpoint).is_file()
 
@@ -231,7 +238,7 @@ def _finish_cell(
     lost = known is not None and _has_lost_files(store, known)
     gone = "its checkpoint is gone, so it is trained again"
     if not cell.deploy.is_reference:
-        gone = "its file is gone, so it is deployed again"
+        gone = "its files are gone or have changed, so it is deployed again"
     progress.say(f"{place} {cell.label}" + (f": {gone}" if lost else ""))
     obstacle = None if cell.deploy.is_reference else _obstacle(store, cell)
     if obstacle is not None:

@@ -46,8 +46,8 @@ def test_it_agrees_with_eager_and_says_how_it_ran(nets, artefact, capfd):
         values = nets.inputs(seed)
         assert nets.worst(session.run(values), nets.expected(network, values)) < 1e-4
     session.call()
-    told = {key: session.facts[key] for key in ("threads", "precision", "streams", "pinning")}
-    assert told == {"threads": 2, "precision": "f32", "streams": 1, "pinning": False}
+    told = {key: session.facts[key] for key in ("threads", "precision_hint", "streams", "pinning")}
+    assert told == {"threads": 2, "precision_hint": "f32", "streams": 1, "pinning": False}
     assert sorted(each.name for each in artefact.parent.iterdir()) == ["model.bin", "model.xml"]
     assert capfd.readouterr() == ("", "")
 

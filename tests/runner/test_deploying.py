@@ -21,8 +21,8 @@ from benchbench.core.suite import Suite
 from benchbench.core.suite_file import load_suite
 from benchbench.runner.baselines import baselines_of, with_networks
 from benchbench.runner.cell_job import execute_cell
-from benchbench.runner.deploying import digest_of_files
-from benchbench.runner.jobs import CellJob
+from benchbench.runner.files import digest_of_files
+from benchbench.runner.jobs import Answer, CellJob
 from benchbench.runner.run import run
 
 
@@ -229,3 +229,34 @@ def test_without_its_network_a_deployment_is_skipped(
         True,
     )
     assert "v1 toy" not in workshop.started
+
+
+def test_a_changed_or_lost_file_is_made_again_though_the_run_was_complete(
+    deployed: Suite, tmp_path: Path, workshop: Any
+) -> None:
+    def made() -> Any:
+        (job,) = (each.cell for each in workshop.jobs[-1:])
+        # Its network is made up, and so is that one's checkpoint.
+        return Answer(result=execute_cell(job.model_copy(update={"checkpoint": None})))
+
+    suite = deployed
+    for cell in expand(suite):
+        if not cell.deploy.is_reference:
+            workshop.acts[cell.label] = made
+    table = run(suite, out=tmp_path)
+    assert table.folder is not None
+    (result,) = (each for each in table.results if each.cell.label == "v1 toy")
+    assert result.deployment is not None
+    folder = (Path(table.folder) / str(result.deployment.artefact)).parent
+    workshop.started.clear()
+    run(suite, out=tmp_path, mode="resume")
+    assert workshop.started == []
+    (folder / "calibration.txt").write_text("9")
+    run(suite, out=tmp_path, mode="resume")
+    assert workshop.started == ["v1 toy"]
+    (folder / "model.safetensors").unlink()
+    workshop.started.clear()
+    said: list[str] = []
+    run(suite, out=tmp_path, mode="resume", say=said.append)
+    assert workshop.started == ["v1 toy"]
+    assert any("its files are gone or have changed, so it is deployed again" in line for line in said)

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import random
 import resource
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 import torch
 
-from benchbench.core.arguments import assemble
+from benchbench.backends.prepare import start_backends
 from benchbench.core.backends import Fact
 from benchbench.core.contracts import Replicate, Subject
-from benchbench.core.errors import MeasurementError
+from benchbench.core.errors import BenchbenchError, MeasurementError
 from benchbench.core.precise import tf32_allowed
 from benchbench.core.registry import BACKENDS
-from benchbench.measures.deployed import open_deployed
-from benchbench.measures.fold import find_foldable, fold_parametrizations, share_weights
+from benchbench.measures.fold import find_foldable, share_weights
 from benchbench.measures.latency.options import LatencyOptions
+from benchbench.measures.latency.placing import build_subject_of, call_of, place_subject
 from benchbench.measures.latency.roof import measure_roofs
 from benchbench.measures.latency.rounds import Rounds, take_fixed, take_interleaved
 from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturbed
 
 CONTROL = "(baseline again)"
 UNTIMED = "untimed calls"
+DEPLOYED = "deployment of "
+FAILED = "does not open: "
 _FAULT_CALLS = 3
 _MANY_FAULTS = 500.0  # per call; some 0.1 ms
 
@@ -59,19 +58,28 @@ def take(
     folded: dict[str, str] = {}
     with undisturbed():
         began_s = timer.now_s()
-        for name in order:
-            # Once for nothing: the first replacement of a process loads modules for half a second.
-            build_subject_of(builders[name])
+        # Once for nothing: the first replacement of a process loads modules for half a second.
+        backends = {build_subject_of(builders[name]).deployment.backend for name in order}
+        start_backends(backends)
         loading_s = timer.now_s() - began_s
+        failed: dict[str, Fact] = {}
         for name in order:
-            subjects[name], folded[name] = place_subject(build_subject_of(builders[name]), device, options)
-            call = call_of(subjects[name])
-            first_call_s = timer.end_to_end_s(call, 1)
+            built = build_subject_of(builders[name])
+            try:
+                subjects[name], folded[name] = place_subject(built, device, options)
+                first_call_s = timer.end_to_end_s(call_of(subjects[name]), 1)
+            except BenchbenchError as error:
+                if name == baseline or built.deployment.is_reference:
+                    raise
+                # One file that does not open takes the others' figures with it otherwise.
+                subjects.pop(name, None)
+                failed[f"{FAILED}{name}"] = error.problem
+                continue
             cold[name] = (subjects[name].build_s, subjects[name].load_s, first_call_s)
         _check_batch(subjects[baseline], options)
         subjects[CONTROL], _ = place_subject(build_subject_of(builders[baseline]), device, options)
         untimed = _untimed(subjects.values(), options)
-        calls = {name: call_of(subjects[name]) for name in (*builders, CONTROL)}
+        calls = {name: call_of(subjects[name]) for name in (*builders, CONTROL) if name in subjects}
         if options.protocol == "gan_compression":
             rounds = take_fixed(calls, timer=timer)
         else:
@@ -93,20 +101,15 @@ def take(
         if count > _MANY_FAULTS:
             rounds.notes[name].append("memory is given back and taken anew in every call: see page faults")
     replicate = _as_replicate(rounds, cold, roof_macs_per_s, roof_bytes_per_s, options, inside_s)
-    counted: dict[str, Fact] = {f"page_faults {name}": count for name, count in faults.items()}
+    counted: dict[str, Fact] = failed | {f"page_faults {name}": count for name, count in faults.items()}
     if untimed and options.protocol == "interleaved":
         counted[UNTIMED] = untimed
     for name, subject in subjects.items():
+        if not subject.deployment.is_reference:
+            counted[f"{DEPLOYED}{name}"] = subject.deployment.label
         if subject.session is not None:
             counted |= {f"{fact} {name}": value for fact, value in subject.session.facts.items()}
     return replicate.model_copy(update={"settings": {**replicate.settings, **counted}})
-
-
-def build_subject_of(builder: Callable[[], Subject]) -> Subject:
-    """What `builder` builds, outside of inference mode."""
-    # Weights that are made in inference mode can be neither exported nor compiled.
-    with torch.inference_mode(False), torch.no_grad():
-        return builder()
 
 
 def _untimed(subjects: Iterable[Subject], options: LatencyOptions) -> int:
@@ -202,53 +205,10 @@ def _foldable(
         return module, as_it_is, f"norms of weights not folded: it cannot be copied ({type(error).__name__})"
 
 
-def place_subject(subject: Subject, device: torch.device, options: LatencyOptions) -> tuple[Subject, str]:
-    """The subject on its device, in its memory format, in eval mode; and which norms were folded.
-
-    One that another backend runs is opened there, with the comparison's threads.
-    """
-    if not subject.deployment.is_reference:
-        fold = _fold if options.fold == "weights" else _leave
-        return open_deployed(subject, device=device.type, threads=torch.get_num_threads(), fold=fold)
-    layout = torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
-    started = time.perf_counter()
-    module = subject.module.to(device)
-    folded = _fold(module) if options.fold == "weights" else ""
-    if layout is torch.channels_last:
-        module = module.to(memory_format=layout)  # type: ignore[call-overload]
-    module.eval()
-    inputs = tuple(
-        each.to(device, memory_format=layout) if each.ndim == 4 else each.to(device)
-        for each in subject.inputs
-    )
-    placed_s = time.perf_counter() - started
-    return replace(subject, module=module, inputs=inputs, load_s=subject.load_s + placed_s), folded
-
-
-def _fold(module: torch.nn.Module) -> str:
-    kinds = Counter(find_foldable(module).values())
-    fold_parametrizations(module)
-    said = (f"{kind} folded into {many} weight{'' if many == 1 else 's'}" for kind, many in kinds.items())
-    return ", ".join(said)
-
-
-def _leave(module: torch.nn.Module) -> str:
-    return ""
-
-
 def _note(rounds: Rounds, folded: Mapping[str, str]) -> None:
     for name, said in folded.items():
         if said:
             rounds.notes[name].append(said)
-
-
-def call_of(subject: Subject) -> Call:
-    """One inference."""
-    if subject.session is not None:
-        return subject.session.call
-    module = subject.module
-    args, kwargs = assemble(subject.inputs, subject.places)
-    return lambda: module(*args, **kwargs)
 
 
 def _as_replicate(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchbench.core.contracts import Measured, Replicate
-from benchbench.core.measurement import Direction, Interval, Measurement, Protocol
+from benchbench.core.measurement import Direction, Failure, Interval, Measurement, Protocol
 from benchbench.core.statistics import (
     PERCENTILE_MINIMUM,
     RatioEstimate,
@@ -17,7 +17,7 @@ from benchbench.core.statistics import (
     summarise,
 )
 from benchbench.measures.latency.options import LatencyOptions
-from benchbench.measures.latency.process import CONTROL, UNTIMED
+from benchbench.measures.latency.process import CONTROL, DEPLOYED, FAILED, UNTIMED
 from benchbench.measures.latency.rounds import widest
 
 PROVENANCE = "benchbench.measures.latency"
@@ -33,8 +33,9 @@ def summarise_replicates(
     The baseline's own figures are `aa_control` (its duplicate against it) and the machine's roofs;
     every other subject has `speedup`, baseline / subject. On a GPU the same again by device time.
     """
-    protocol = protocol_of(options, untimed=int(replicates[0].settings.get(UNTIMED) or 0))
-    names = [name for name in replicates[0].samples if name != CONTROL]
+    facts = replicates[0].settings
+    plain = protocol_of(options, untimed=int(facts.get(UNTIMED) or 0))
+    names = [name for name in _common(replicates) if name != CONTROL]
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     clocks = [("", [each.samples for each in replicates])]
     if replicates[0].device_samples:
@@ -61,7 +62,7 @@ def summarise_replicates(
                 samples=samples,
                 interval=interval,
                 baseline=baseline if what.endswith(("speedup", "aa_control")) else None,
-                protocol=protocol,
+                protocol=_deployed(plain, facts.get(f"{DEPLOYED}{name}")),
                 provenance=PROVENANCE,
                 flags=tuple(flags),
             )
@@ -110,7 +111,36 @@ def summarise_replicates(
         key = "roof_macs_per_s" if what == "roof_compute" else "roof_bytes_per_s"
         readings = tuple(float(each.settings[key] or 0.0) for each in replicates)
         record(baseline, what, unit, max(readings), direction="higher", samples=(readings,))
-    return {name: Measured(measurements=tuple(measurements)) for name, measurements in found.items()}
+    taken = {name: Measured(measurements=tuple(measurements)) for name, measurements in found.items()}
+    return {**taken, **_failures(replicates)}
+
+
+def _common(replicates: Sequence[Replicate]) -> list[str]:
+    """The subjects that every process has samples of."""
+    return [name for name in replicates[0].samples if all(name in each.samples for each in replicates)]
+
+
+def _failures(replicates: Sequence[Replicate]) -> dict[str, Measured]:
+    """Why a subject could not be timed, of those that some process could not open."""
+    told = {
+        key.removeprefix(FAILED): str(reason)
+        for each in replicates
+        for key, reason in each.settings.items()
+        if key.startswith(FAILED)
+    }
+    fix = "remove its folder in the run's artefacts/, and run again with --resume"
+    return {
+        name: Measured(failures=(Failure(of="latency", kind="invalid", reason=reason, fix=fix),))
+        for name, reason in told.items()
+    }
+
+
+def _deployed(protocol: Protocol, label: object) -> Protocol:
+    if not isinstance(label, str):
+        return protocol
+    # What eager torch is set to says nothing of another backend.
+    own = {"dtype": "as deployed", "memory_format": "as deployed", "deployment": label}
+    return protocol.model_copy(update={"settings": {**protocol.settings, **own}})
 
 
 def has_converged(replicates: Sequence[Replicate], baseline: str, options: LatencyOptions) -> bool:
@@ -118,7 +148,7 @@ def has_converged(replicates: Sequence[Replicate], baseline: str, options: Laten
     samples = [each.samples for each in replicates]
     return all(
         _ratio(samples, baseline, name, options).relative_half_width <= options.half_width
-        for name in samples[0]
+        for name in _common(replicates)
         if name not in (baseline, CONTROL)
     )
 

@@ -14,14 +14,14 @@ from benchbench.core.backends import Backend, Network, Session, Setup
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.deployment import Deployment
-from benchbench.core.errors import DependencyError, UnsupportedDeploymentError
+from benchbench.core.errors import ArtefactError, DependencyError, UnsupportedDeploymentError
 from benchbench.core.model import Options
 from benchbench.core.registry import BACKENDS
 from benchbench.core.suite import ArchitectureSpec
 from benchbench.measures.deployed import open_deployed, refuse_other_devices
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.process import UNTIMED, take
-from benchbench.measures.latency.summary import protocol_of, summarise_replicates
+from benchbench.measures.latency.summary import has_converged, protocol_of, summarise_replicates
 
 
 class NoOptions(Options):
@@ -137,3 +137,47 @@ def test_a_comparison_refuses_what_runs_on_another_device(register: Any) -> None
     assert refusal is not None
     assert (refusal.kind, "'far' runs on cuda alone" in refusal.reason) == ("skipped", True)
     assert refuse_other_devices(cell(backend="far"), options(device="cuda")) is None
+
+
+def test_a_session_that_does_not_open_fails_alone(register: Any) -> None:
+    def refuse(network: Network, setup: Setup, artefact: Path | None) -> Session:
+        raise ArtefactError("model.toy is damaged", fix="export it again")
+
+    register("toy", backend())
+    register("broken", backend(open=refuse))
+    taken = measured(options(), {"backend": "broken"}, {"backend": "toy"})
+    assert set(taken.samples) == {"eager", "toy", "(baseline again)"}
+    figures = summarise_replicates([taken], "eager", options())
+    (failure,) = figures["broken"].failures
+    assert (failure.of, failure.kind, failure.reason) == ("latency", "invalid", "model.toy is damaged")
+    assert figures["toy"].measurements
+    whole = measured(options(), {"backend": "toy"})
+    # What one process lacks is not made of the others alone.
+    lacking = whole.model_copy(update={"samples": {**whole.samples, "broken": whole.samples["toy"]}})
+    both = summarise_replicates([lacking, taken], "eager", options())
+    assert (both["broken"].measurements, len(both["broken"].failures)) == ((), 1)
+    assert isinstance(has_converged([lacking, taken], "eager", options()), bool)
+
+
+def test_libraries_are_started_before_any_of_them_is_timed(register: Any) -> None:
+    events: list[str] = []
+    plain = backend()
+
+    def open_(network: Network, setup: Setup, artefact: Path | None) -> Session:
+        events.append("opened")
+        return plain.open(network, setup, artefact)
+
+    register("toy", backend(open=open_, start=lambda: events.append("started")))
+    measured(options(), {"backend": "toy"})
+    assert events == ["started", "opened"]
+
+
+def test_the_protocol_of_a_deployed_network_says_how_it_is_run(register: Any) -> None:
+    register("toy", backend())
+    taken = measured(options(), {"backend": "toy", "precision": "int8"})
+    figures = summarise_replicates([taken], "eager", options())
+    (eager,) = (each for each in figures["eager"].measurements if each.name == "latency")
+    (int8,) = (each for each in figures["toy int8"].measurements if each.name == "latency")
+    assert eager.protocol == protocol_of(options())
+    assert int8.protocol.settings["deployment"] == "toy int8"
+    assert int8.protocol.settings["dtype"] == "as deployed"
