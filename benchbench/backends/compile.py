@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,6 +108,20 @@ def _unlimited(compiled: Callable[..., object]) -> Callable[..., object]:
 
 
 @contextmanager
+def _hushed() -> Iterator[None]:
+    # Graph breaks are told in the session's record, not by pages of warnings.
+    loggers = [logging.getLogger(name) for name in ("torch._dynamo", "torch._inductor")]
+    before = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.ERROR)
+        yield
+    finally:
+        for each, level in zip(loggers, before, strict=True):
+            each.setLevel(level)
+
+
+@contextmanager
 def _compiling() -> Iterator[None]:
     import torch._dynamo.config
     from torch._dynamo.exc import TorchDynamoException
@@ -114,7 +129,7 @@ def _compiling() -> Iterator[None]:
 
     try:
         # What follows a graph break is compiled under the class's own code, which sessions do share.
-        with torch._dynamo.config.patch(limits_of(torch._dynamo.config, _RECOMPILES)):
+        with torch._dynamo.config.patch(limits_of(torch._dynamo.config, _RECOMPILES)), _hushed():
             yield
     except (TorchDynamoException, CppCompileError) as error:
         if _is_compiler_failure(error):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _PREAMBLE = re.compile(r"raised:\s*$")
+# OpenVINO tells where in its own source it stood, a line each, before it tells what is wrong.
+_PLACE = re.compile(r"(Exception from \S+:\d+:|Check '.*' failed at \S+:\d+:)$")
 _OPERATOR = re.compile(r"\btarget: (\S+)|\b((?:aten|torch\.ops)\.\w+(?:\.\w+)*)")
 _LONGEST = 300  # characters
 
@@ -12,7 +14,7 @@ _LONGEST = 300  # characters
 def complaint(error: BaseException) -> str:
     """The first line of the message that says something, with the operator where one is named further on."""
     lines = [line.strip() for line in str(error).splitlines()]
-    said = [line for line in lines if line and not _PREAMBLE.search(line)]
+    said = [line for line in lines if line and not _PREAMBLE.search(line) and not _PLACE.match(line)]
     if not said:
         return type(error).__name__
     first = said[0] if len(said[0]) <= _LONGEST else f"{said[0][: _LONGEST - 1]}…"

@@ -31,7 +31,7 @@ def deploy(
     memory_format: MemoryFormat = "contiguous",
     shapes: Shapes = "static",
     device: Literal["cpu", "cuda"] = "cpu",
-    calibration: Iterable[tuple[Tensor, ...]] = (),
+    calibration: Iterable[Tensor | tuple[Tensor, ...]] = (),
     threads: int | None = None,
     options: Mapping[str, JsonValue] | None = None,
     folder: Path | str | None = None,
@@ -50,7 +50,7 @@ def deploy(
         memory_format: where the backend leaves the choice.
         shapes: `dynamic` leaves batch, height and width open.
         device: where it runs.
-        calibration: sets of inputs, each as `inputs`, for int8.
+        calibration: sets of inputs for int8, each a tuple of tensors, or the only tensor.
         threads: on the CPU; by default as many as torch uses. What runs in torch has torch's.
         options: the backend's own.
         folder: where files go, if the backend writes any; by default a temporary one, which goes with the
@@ -82,7 +82,7 @@ def deploy(
     with contextlib.ExitStack() as stack, torch.inference_mode(False), torch.no_grad():
         own = module if not any(part.training for part in module.modules()) else copy_sharing(module).eval()
         examples = _as_tensors(inputs)
-        network = Network(own, examples, calibration=tuple(calibration))
+        network = Network(own, examples, calibration=tuple(_as_set(each) for each in calibration))
         if folder is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="benchbench-"))
         artefact = write_artefact(network, setup, Path(folder))
@@ -107,3 +107,7 @@ def _as_tensors(inputs: Sequence[int] | tuple[Tensor, ...] | Tensor) -> tuple[Te
         f"inputs are neither a shape nor tensors: {repr(inputs).splitlines()[0]:.80}",
         expected="the sizes of one input, such as (1, 3, 256, 256), or a tuple of tensors, such as (x,)",
     )
+
+
+def _as_set(given: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (given,) if isinstance(given, Tensor) else tuple(given)

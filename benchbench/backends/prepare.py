@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchbench.core.backends import Backend, Network, Session, Setup
 from benchbench.core.deployment import Deployment
-from benchbench.core.errors import DependencyError, LackingMachineError, UnsupportedDeploymentError
+from benchbench.core.errors import DependencyError, NotHadError
 from benchbench.core.model import parse_options
 from benchbench.core.registry import BACKENDS
 
@@ -38,8 +38,7 @@ def setup_for(deployment: Deployment, *, device: str, threads: int) -> Setup:
 
     Raises:
         DependencyError: what it needs is not installed.
-        UnsupportedDeploymentError: the backend does not have it.
-        LackingMachineError: this machine does not.
+        NotHadError: the backend does not have it, or this machine does not.
         OptionError: an option that the backend does not have.
     """
     check_packages(deployment)
@@ -47,19 +46,23 @@ def setup_for(deployment: Deployment, *, device: str, threads: int) -> Setup:
     backend = BACKENDS.load(name)
     if device not in backend.precisions:
         where = " and ".join(backend.precisions)
-        raise UnsupportedDeploymentError(f"'{name}' runs on {where} alone, not on {device}")
+        raise NotHadError(
+            f"'{name}' runs on {where} alone, not on {device}", fix="leave it out, or use another machine"
+        )
     had = backend.precisions[device]
     if deployment.precision not in had:
-        raise UnsupportedDeploymentError(
-            f"'{name}' has no {deployment.precision} on {device}", expected=f"one of {', '.join(had)}"
+        raise NotHadError(
+            f"'{name}' has no {deployment.precision} on {device}",
+            expected=f"one of {', '.join(had)}",
+            fix="leave that combination out",
         )
     if deployment.memory_format not in backend.memory_formats:
-        raise UnsupportedDeploymentError(
+        raise NotHadError(
             f"'{name}' chooses the memory format itself, and {deployment.memory_format} was asked of it",
-            expected=f"one of {', '.join(backend.memory_formats)}",
+            fix="leave that combination out",
         )
     if deployment.shapes not in backend.shapes:
-        raise UnsupportedDeploymentError(
+        raise NotHadError(
             f"'{name}' takes {' and '.join(backend.shapes)} shapes alone, and {deployment.shapes} ones were "
             "asked of it",
             fix="declare `shapes: static`, or another backend",
@@ -68,7 +71,9 @@ def setup_for(deployment: Deployment, *, device: str, threads: int) -> Setup:
     setup = Setup(deployment, options, device="cuda" if device == "cuda" else "cpu", threads=threads)
     lacking = backend.lacks(setup)
     if lacking is not None:
-        raise LackingMachineError(f"{deployment.label}: {lacking}")
+        raise NotHadError(
+            f"{deployment.label}: {lacking}", fix="leave that combination out, or use a machine that has it"
+        )
     return setup
 
 

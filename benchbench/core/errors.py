@@ -169,8 +169,8 @@ class UnsupportedDeploymentError(MeasurementError):
     """A network, precision, shape or machine that a backend does not support."""
 
 
-class LackingMachineError(UnsupportedDeploymentError):
-    """A deployment that another machine could run: this one's processor, GPU or driver lacks something."""
+class NotHadError(UnsupportedDeploymentError):
+    """A combination that a backend, or this machine's processor, GPU or driver, does not have."""
 
 
 class ArtefactError(MeasurementError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from benchbench.core import registry
-from benchbench.core.errors import SuiteError
-from benchbench.core.model import JsonValue
+from benchbench.core.deployment import DeploySpec
+from benchbench.core.errors import OptionError, SuiteError, nearest
+from benchbench.core.model import JsonValue, Options
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import Suite
 from benchbench.core.validation import check_known, check_options, told_at
@@ -26,7 +29,7 @@ def check_deployments(suite: Suite, sources: SourceMap) -> None:
             check_known("backend", name, registry.BACKENDS, sources, (*place, "backend"))
             with told_at(sources, (*place, "backend")):
                 backend = registry.BACKENDS.load(name)
-            check_options("backend", name, backend.options, spec.options, sources, place)
+            _check_own_options(name, backend.options, spec.options, sources, place)
         data = spec.calibration.data
         if data is not None:
             at = (*place, "calibration", "data")
@@ -36,6 +39,22 @@ def check_deployments(suite: Suite, sources: SourceMap) -> None:
     if suite.deploy:
         _check_memory_format(suite, sources)
         _check_labels(suite, sources)
+
+
+def _check_own_options(
+    name: str, options: type[Options], given: Mapping[str, JsonValue], sources: SourceMap, place: Place
+) -> None:
+    known = (*DeploySpec.model_fields, *options.model_fields)
+    for key in given:
+        if key not in known:
+            match = nearest(key, known)
+            raise OptionError(
+                f"unknown key '{key}' of a deployment in '{name}'",
+                expected=f"one of {', '.join(known)}",
+                fix=f"did you mean '{match}'?" if match else None,
+                where=sources.at((*place, key)),
+            )
+    check_options("backend", name, options, given, sources, place)
 
 
 def _check_memory_format(suite: Suite, sources: SourceMap) -> None:

@@ -52,7 +52,7 @@ def examine(*, noise_seconds: float = 5.0) -> tuple[Finding, ...]:
             check_threads(usable=usable_cpus(), environ=os.environ),
             check_weights(environ=os.environ),
             check_metric_weights(environ=os.environ),
-            check_backends(),
+            check_backends(probe_gpus()),
         ]
     return (
         *findings,
@@ -93,11 +93,14 @@ def check_packages() -> Finding:
     return Finding("packages", "ok", f"{len(needed)} packages as required, torch {version('torch')}")
 
 
-def check_backends() -> Finding:
-    """Which backends can be opened here, as far as their libraries go; none is imported."""
+def check_backends(gpus: tuple[Gpu, ...]) -> Finding:
+    """Which backends can be opened here, as far as libraries and GPUs go; no library is imported."""
     missing = {name: missing_packages(BACKENDS.load(name)) for name in BACKENDS}
-    there = [name for name, lacking in missing.items() if not lacking]
+    ready = [name for name, lacking in missing.items() if not lacking]
+    there = [name for name in ready if gpus or "cpu" in BACKENDS.load(name).precisions]
     what = f"{', '.join(there)} can be used"
+    if len(there) < len(ready):
+        what += f"; without a GPU not {', '.join(name for name in ready if name not in there)}"
     extras = {BACKENDS.load(name).extra for name, lacking in missing.items() if lacking} - {""}
     if not extras:
         return Finding("backends", "ok", what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -119,12 +120,12 @@ def _interval_of(samples: Sequence[Sequence[float]]) -> tuple[Interval | None, s
     """Of a median over several processes, whose own medians vary more than samples within one."""
     medians = [float(np.median(each)) for each in samples if each]
     if len(medians) > 1:
-        half = (
-            student_quantile(0.975, len(medians) - 1) * float(np.std(medians, ddof=1)) / len(medians) ** 0.5
-        )
-        middle = float(np.mean(medians))
+        # Of logarithms: a time is never negative, however far two processes are apart.
+        logs = np.log(medians)
+        half = student_quantile(0.975, len(logs) - 1) * float(np.std(logs, ddof=1)) / len(logs) ** 0.5
+        middle = float(np.mean(logs))
         return Interval(
-            low=middle - half, high=middle + half
+            low=math.exp(middle - half), high=math.exp(middle + half)
         ), f"Student's, of {len(medians)} processes' medians"
     if medians and len(samples[0]) > 1:
         found = estimate_median(samples[0])

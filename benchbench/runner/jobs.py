@@ -16,7 +16,7 @@ from benchbench.core.errors import (
     BenchbenchError,
     DependencyError,
     DivergedError,
-    LackingMachineError,
+    NotHadError,
     OutputsDifferError,
     StoreError,
     UnsupportedDeploymentError,
@@ -179,7 +179,7 @@ def explain_failure(error: BaseException, *, of: str) -> Failure:
         kind, reason, step, fix = "diverged", error.problem, getattr(error, "step", None), error.fix
     elif isinstance(error, (torch.OutOfMemoryError, MemoryError)) or _is_cpu_out_of_memory(error):
         kind, fix = "out_of_memory", "a smaller batch or image size, or a machine with more memory"
-    elif isinstance(error, LackingMachineError) or (isinstance(error, DependencyError) and of == "cell"):
+    elif isinstance(error, NotHadError) or (isinstance(error, DependencyError) and of == "cell"):
         kind, reason, fix = "skipped", error.problem, error.fix
     elif isinstance(error, (UnsupportedOperatorError, UnsupportedDeploymentError)):
         kind, reason, fix = "unsupported", error.reason, error.fix

@@ -154,3 +154,11 @@ def test_without_torch_the_rest_is_still_examined(
 ) -> None:
     monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _: None)
     assert [finding.name for finding in doctor.examine()] == ["python", "packages", "noise", "disk", "lock"]
+
+
+def test_backends_that_want_a_gpu_are_not_offered_without_one() -> None:
+    found = doctor.check_backends(())
+    usable, _, rest = found.what.partition(" can be used")
+    assert "eager" in usable
+    assert "cuda_graph" not in usable
+    assert "without a GPU not cuda_graph" in rest

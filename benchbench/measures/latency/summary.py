@@ -23,6 +23,7 @@ from benchbench.measures.latency.rounds import widest
 PROVENANCE = "benchbench.measures.latency"
 _MANY_OUTLIERS = 0.05  # normal noise has 0.7 % of its samples beyond the fences
 _RESAMPLES = 2000
+_BUSY_PERCENT = 10.0  # of time that something waited for a CPU; a quiet machine has 0 to 3
 
 
 def summarise_replicates(
@@ -75,6 +76,7 @@ def summarise_replicates(
             samples = tuple(each[name] for each in per_process)
             pooled = np.concatenate([np.asarray(each) for each in samples])
             notes = sorted({note for each in replicates for note in each.notes.get(name, ())})
+            notes += _busy(replicates)
             outliers = classify_outliers(pooled)
             if outliers.total > _MANY_OUTLIERS * pooled.size:
                 notes.append(f"{outliers.total} of {pooled.size} samples beyond Tukey's fences")
@@ -113,6 +115,21 @@ def summarise_replicates(
         record(baseline, what, unit, max(readings), direction="higher", samples=(readings,))
     taken = {name: Measured(measurements=tuple(measurements)) for name, measurements in found.items()}
     return {**taken, **_failures(replicates)}
+
+
+def _busy(replicates: Sequence[Replicate]) -> list[str]:
+    """That other work had the CPUs, where several backends are side by side.
+
+    The A/A control is eager against eager, and sees nothing of it: threads that spin lose far more than
+    threads that sleep.
+    """
+    if not any(key.startswith(DEPLOYED) for key in replicates[0].settings):
+        return []
+    found = [each.settings.get("pressure_cpu_some_10s_after") for each in replicates]
+    worst = max((float(each) for each in found if isinstance(each, int | float)), default=0.0)
+    if worst <= _BUSY_PERCENT:
+        return []
+    return [f"other work had the CPUs (pressure {worst:.0f} %): backends lose to it unequally"]
 
 
 def _common(replicates: Sequence[Replicate]) -> list[str]:

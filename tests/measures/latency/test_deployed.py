@@ -181,3 +181,19 @@ def test_the_protocol_of_a_deployed_network_says_how_it_is_run(register: Any) ->
     assert eager.protocol == protocol_of(options())
     assert int8.protocol.settings["deployment"] == "toy int8"
     assert int8.protocol.settings["dtype"] == "as deployed"
+
+
+def test_other_work_is_told_where_backends_are_side_by_side(register: Any) -> None:
+    register("toy", backend())
+    for deployments, pressure, told in (
+        ([{"backend": "toy"}], 60.0, True),
+        ([{"backend": "toy"}], 2.0, False),
+        ([], 60.0, False),
+    ):
+        taken = measured(options(), *deployments)
+        busy = taken.model_copy(
+            update={"settings": {**taken.settings, "pressure_cpu_some_10s_after": pressure}}
+        )
+        figures = summarise_replicates([busy], "eager", options())["eager"].measurements
+        (latency,) = (each for each in figures if each.name == "latency")
+        assert any("other work had the CPUs (pressure 60 %)" in flag for flag in latency.flags) == told
