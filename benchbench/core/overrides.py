@@ -82,7 +82,7 @@ class Document:
 
 
 def _leave_untrained(raw: dict[str, JsonValue], *, timed: bool) -> None:
-    for key in ("train", "data", *(() if timed else ("deploy",))):
+    for key in ("train", "data"):
         raw.pop(key, None)
     if isinstance(sweeps := raw.get("matrix"), dict):
         trained = ("seed", "train", "data")

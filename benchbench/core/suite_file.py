@@ -91,6 +91,10 @@ def _suite(document: Document, *, overrides: Sequence[str], profile: str | None)
     changed.apply(overrides)
     suite = validated(Suite, changed.raw, changed.sources, ())
     check(suite, sources=changed.sources)
+    asked = any(text.strip().startswith("deploy") for text in overrides)
+    if profile == "static" and profile not in suite.profiles and not asked:
+        # Counts are the network's, whatever runs it; but a fault in what is declared is told.
+        suite = suite.model_copy(update={"deploy": ()})
     expand(suite, sources=changed.sources)
     return suite
 
