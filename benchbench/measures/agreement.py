@@ -14,7 +14,6 @@ from benchbench.core.deployment import Deployment, Tolerance
 from benchbench.core.errors import MeasurementError, OutputsDifferError
 from benchbench.core.measurement import Direction, Measurement, Protocol
 from benchbench.core.model import JsonValue
-from benchbench.core.units import significant
 
 PROVENANCE = "benchbench.measures.agreement"
 NAMES = ("output_max_abs", "output_mean_abs", "output_psnr")
@@ -113,7 +112,7 @@ def check_tolerance(found: Agreement, bounds: Tolerance) -> None:
     """
     said = []
     if bounds.max_abs is not None and found.relative > bounds.max_abs:
-        largest, allowed = (significant(100 * each) for each in (found.relative, bounds.max_abs))
+        largest, allowed = (f"{100 * each:.3g}" for each in (found.relative, bounds.max_abs))
         said.append(f"differ by up to {largest} % of their range, {allowed} % is allowed")
     if bounds.psnr_db is not None and found.psnr_db < bounds.psnr_db:
         said.append(f"have a PSNR of {found.psnr_db:.1f} dB, {bounds.psnr_db:g} dB is asked")
