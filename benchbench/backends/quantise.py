@@ -8,11 +8,10 @@ which quantises what enters the norms.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from benchbench.backends.calibration import calibration_arrays, quietly
+from benchbench.backends.calibration import calibration_arrays, onnx_reader, quietly
 from benchbench.backends.telemetry import decline_telemetry
 from benchbench.core.backends import Network, Setup
 from benchbench.core.errors import UnsupportedDeploymentError
@@ -78,25 +77,17 @@ def quantise_onnx(source: Path, target: Path, network: Network, setup: Setup, *,
         return
     sets = calibration_arrays(network)
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     model = onnx.load(source)
     names = [each.name for each in model.graph.input]
-
-    class _Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._left: Iterator[tuple[Any, ...]] = iter(sets)
-
-        def get_next(self) -> dict[str, Any] | None:
-            values = next(self._left, None)
-            return None if values is None else dict(zip(names, values, strict=True))
 
     try:
         with quietly():
             quantize_static(
                 str(source),
                 str(target),
-                _Reader(),
+                onnx_reader(sets, names),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(_HEAVY),
                 per_channel=True,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from benchbench.backends.calibration import calibration_arrays, quietly
+from benchbench.backends.calibration import calibration_arrays, onnx_reader, quietly
 from benchbench.backends.onnx_file import input_names
 from benchbench.core.backends import Network
 from benchbench.core.errors import UnsupportedDeploymentError
@@ -30,22 +28,14 @@ def quantise_symmetrically(source: Path, network: Network, target: Path) -> Path
         which nodes TensorRT takes.
     """
     sets = calibration_arrays(network)
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    class _Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._left: Iterator[tuple[Any, ...]] = iter(sets)
-
-        def get_next(self) -> dict[str, Any] | None:
-            values = next(self._left, None)
-            return None if values is None else dict(zip(input_names(network), values, strict=True))
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     try:
         with quietly():
             quantize_static(
                 str(source),
                 str(target),
-                _Reader(),
+                onnx_reader(sets, input_names(network)),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(_HEAVY),
                 per_channel=True,
