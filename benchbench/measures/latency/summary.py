@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from benchbench.core.backends import Fact
 from benchbench.core.contracts import Measured, Replicate
 from benchbench.core.measurement import Direction, Failure, Interval, Measurement, Protocol
 from benchbench.core.statistics import (
@@ -35,7 +36,7 @@ def summarise_replicates(
     every other subject has `speedup`, baseline / subject. On a GPU the same again by device time.
     """
     facts = replicates[0].settings
-    plain = protocol_of(options, untimed=int(facts.get(UNTIMED) or 0))
+    protocol = _deployed(protocol_of(options, untimed=int(facts.get(UNTIMED) or 0)), facts)
     names = [name for name in _common(replicates) if name != CONTROL]
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     clocks = [("", [each.samples for each in replicates])]
@@ -63,7 +64,7 @@ def summarise_replicates(
                 samples=samples,
                 interval=interval,
                 baseline=baseline if what.endswith(("speedup", "aa_control")) else None,
-                protocol=_deployed(plain, facts.get(f"{DEPLOYED}{name}")),
+                protocol=protocol,
                 provenance=PROVENANCE,
                 flags=tuple(flags),
             )
@@ -152,11 +153,11 @@ def _failures(replicates: Sequence[Replicate]) -> dict[str, Measured]:
     }
 
 
-def _deployed(protocol: Protocol, label: object) -> Protocol:
-    if not isinstance(label, str):
+def _deployed(protocol: Protocol, facts: Mapping[str, Fact]) -> Protocol:
+    if not any(key.startswith(DEPLOYED) for key in facts):
         return protocol
-    # What eager torch is set to says nothing of another backend.
-    own = {"dtype": "as deployed", "memory_format": "as deployed", "deployment": label}
+    # One protocol for all that are side by side; what each is deployed as, its cell says.
+    own = {"dtype": "as deployed", "memory_format": "as deployed"}
     return protocol.model_copy(update={"settings": {**protocol.settings, **own}})
 
 

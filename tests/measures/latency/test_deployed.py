@@ -172,15 +172,16 @@ def test_libraries_are_started_before_any_of_them_is_timed(register: Any) -> Non
     assert events == ["started", "opened"]
 
 
-def test_the_protocol_of_a_deployed_network_says_how_it_is_run(register: Any) -> None:
+def test_networks_that_are_timed_side_by_side_have_one_protocol(register: Any) -> None:
     register("toy", backend())
     taken = measured(options(), {"backend": "toy", "precision": "int8"})
     figures = summarise_replicates([taken], "eager", options())
     (eager,) = (each for each in figures["eager"].measurements if each.name == "latency")
     (int8,) = (each for each in figures["toy int8"].measurements if each.name == "latency")
-    assert eager.protocol == protocol_of(options())
-    assert int8.protocol.settings["deployment"] == "toy int8"
+    # Figures that are taken side by side can be compared, whatever runs them.
+    assert eager.protocol == int8.protocol
     assert int8.protocol.settings["dtype"] == "as deployed"
+    assert eager.protocol != protocol_of(options())
 
 
 def test_other_work_is_told_where_backends_are_side_by_side(register: Any) -> None:
