@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -482,9 +483,12 @@ def test_weights_and_figures_are_those_of_the_newest_run(load: Load) -> None:
     )
     assert run is not None
     assert [(each.name, each.of, each.run) for each in run.figures] == [("latency", "v1", "20261121-101010")]
-    # Medians of 1.5 and 2.5 ms: half a Student interval of one degree of freedom is 12.706 x 0.5 ms.
-    assert run.figures[0].interval is not None
-    assert run.figures[0].interval.half_width == pytest.approx(12.7062 * 0.0005, rel=1e-4)
+    # Medians of 1.5 and 2.5 ms: Student's factor of one degree of freedom, 12.706, on the logarithms.
+    interval = run.figures[0].interval
+    assert interval is not None
+    half = 12.7062 * math.log(2.5 / 1.5) / 2
+    assert interval.low == pytest.approx(math.sqrt(1.5 * 2.5) * 1e-3 * math.exp(-half), rel=1e-3)
+    assert interval.high == pytest.approx(math.sqrt(1.5 * 2.5) * 1e-3 * math.exp(half), rel=1e-3)
     text = (done.folder / "model_card.md").read_text()
     assert "Random" not in text
     assert "The run's CPU" in text
