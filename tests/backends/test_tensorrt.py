@@ -156,11 +156,10 @@ class FakeTensorRT:
     def memory(self) -> dict[int, Tensor]:
         import gc
 
-        # Tests before this one may have left tensors without memory: on meta, sparse, in a quantised form.
-
-    plain = (each for each in gc.get_objects() if type(each) is Tensor)
-    kept = (each for each in plain if each.device.type == "cpu" and torch._C._has_storage(each))
-    return {each.data_ptr(): each for each in kept if each.layout is torch.strided and each.numel()}
+        # Tests before this one may have left tensors without memory of their own.
+        plain = (each for each in gc.get_objects() if type(each) is Tensor)
+        kept = (each for each in plain if each.device.type == "cpu" and each.layout is torch.strided)
+        return {each.data_ptr(): each for each in kept if torch._C._has_storage(each) and each.numel()}
 
 
 class Stream:
