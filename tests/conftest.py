@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +27,19 @@ def _load_module(path: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(autouse=True)
+def import_path() -> Iterator[None]:
+    """A network that a test names by file makes its folder importable, for that test and no other.
+
+    A checkout that stays importable brings its egg-info with it: pytest then finds the plugin twice, and
+    every later test that runs pytest in this process fails. What libraries add of the environment stays: they
+    look there for parts of theirs later.
+    """
+    before = list(sys.path)
+    yield
+    sys.path[:] = [each for each in sys.path if each in before or Path(each).is_relative_to(sys.prefix)]
 
 
 @pytest.fixture(scope="session")
