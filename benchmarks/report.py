@@ -36,13 +36,12 @@ from skimage import data as photographs
 
 from benchbench.core.cell import Cell
 from benchbench.core.environment import Environment
+from benchbench.core.layer_record import LayerCount, LayerReplacement
 from benchbench.core.measurement import (
     CellResult,
     Curve,
     ImageRecord,
     Interval,
-    LayerCount,
-    LayerReplacement,
     Measurement,
     Protocol,
     RunRecord,

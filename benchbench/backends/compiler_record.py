@@ -11,7 +11,7 @@ from types import ModuleType
 from unittest import mock
 
 from benchbench.core.backends import Fact
-from benchbench.core.measurement import OperatorNote
+from benchbench.core.deployment_record import OperatorNote
 
 # Calls in the generated wrapper. Its C++ and Triton sources stand in it as strings, in which none of
 # these can begin a line.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchbench.core.backends import Setup
-from benchbench.core.measurement import OperatorNote
+from benchbench.core.deployment_record import OperatorNote
 
 _CONVOLUTIONS = frozenset({"Conv", "FusedConv", "QLinearConv", "ConvTranspose"})
 _ACTIVATIONS = frozenset({"Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "HardSigmoid"})

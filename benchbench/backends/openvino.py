@@ -18,8 +18,8 @@ from benchbench.backends.quantise import Preset, quantise_openvino
 from benchbench.backends.telemetry import decline_telemetry
 from benchbench.backends.torch_session import check_shapes
 from benchbench.core.backends import Backend, Fact, Network, Session, Setup
+from benchbench.core.deployment_record import OperatorNote
 from benchbench.core.errors import ArtefactError, UnsupportedDeploymentError
-from benchbench.core.measurement import OperatorNote
 from benchbench.core.model import Options
 
 FILE = "model.xml"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchbench.core.deployment import Deployment, MemoryFormat, Precision, Shapes
-from benchbench.core.measurement import OperatorFate, OperatorNote
+from benchbench.core.deployment_record import OperatorFate, OperatorNote
 from benchbench.core.model import Options
 
 if TYPE_CHECKING:

@@ -17,14 +17,8 @@ from benchbench.core.cell import Cell
 from benchbench.core.deployment import Deployment
 from benchbench.core.examples import Splits
 from benchbench.core.input_spec import TensorInput
-from benchbench.core.measurement import (
-    Failure,
-    ImageRecord,
-    LayerCount,
-    LayerReplacement,
-    Measurement,
-    OutputRecord,
-)
+from benchbench.core.layer_record import LayerCount, LayerReplacement
+from benchbench.core.measurement import Failure, ImageRecord, Measurement, OutputRecord
 from benchbench.core.model import Frozen, Options
 from benchbench.core.suite import Paper
 

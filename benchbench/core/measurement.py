@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer
 
 from benchbench.core.cell import Cell
+from benchbench.core.deployment_record import DeploymentRecord
 from benchbench.core.environment import Environment
+from benchbench.core.layer_record import LayerCount, LayerReplacement
 from benchbench.core.model import Frozen, JsonValue, canonical_json
 from benchbench.core.suite import Suite
 
@@ -114,32 +116,6 @@ class Failure(Frozen):
     step: int | None = None
 
 
-class LayerReplacement(Frozen):
-    """What a replacement did at one layer; `after` is None where it declined, for `reason`."""
-
-    path: str
-    stage: str
-    before: str
-    after: str | None = None
-    reason: str | None = None
-    parameters_before: int
-    parameters_after: int
-
-
-class LayerCount(Frozen):
-    """Cost of one layer at the stated input; MACs and activation memory by the contract in docs/macs.md."""
-
-    path: str
-    kind: str
-    stage: str | None = None
-    parameters: int = 0
-    macs: int = 0
-    macs_output_size: int = 0
-    elementwise: dict[str, int] = {}
-    peak_activation_bytes: int = 0
-    output_shape: tuple[int, ...] = ()
-
-
 class Curve(Frozen):
     """A value over training steps: `train/loss`, `validation/loss`, `learning_rate`."""
 
@@ -185,49 +161,6 @@ class OutputRecord(Frozen):
     digest: str
     probe: tuple[float, ...] = ()
     made_with: dict[str, JsonValue] = {}
-
-
-OperatorFate = Literal["fell_back", "not_fused", "not_quantised", "not_lowered"]
-
-
-class OperatorNote(Frozen):
-    """Operators of one kind that a backend did not run as it runs the others.
-
-    Attributes:
-        operator: the backend's own name for it: `MVN`, `InstanceNormalization`.
-        count: how many.
-        what: `fell_back` to a reference kernel, another provider or eager torch; `not_fused` into a
-            neighbour although others of its kind were; `not_quantised` or `not_lowered`: left in a wider
-            precision than was asked.
-        detail: the kernel, provider or precision, or why.
-    """
-
-    operator: str
-    count: int
-    what: OperatorFate
-    detail: str = ""
-
-
-class DeploymentRecord(Frozen):
-    """How a network is run elsewhere than in eager float32, and what came of it.
-
-    Attributes:
-        artefact: its main file, as a path below the run's folder; None where the backend writes none.
-        digest: SHA-256 over the names and bytes of all its files, 16 digits.
-        facts: what the library says of itself, threads and precision among it.
-        operators: those that fell back, were not fused or not quantised; None where it does not tell.
-        operators_told: which fates it tells of; of the others nothing is known.
-        operator_count: how many it executes; None where it does not tell.
-        value_range: largest less smallest value of eager float32's output, on the inputs compared on.
-    """
-
-    artefact: str | None = None
-    digest: str | None = None
-    facts: dict[str, str | int | float | bool | None] = {}
-    operators: tuple[OperatorNote, ...] | None = None
-    operators_told: tuple[OperatorFate, ...] = ()
-    operator_count: int | None = None
-    value_range: float | None = None
 
 
 class Phase(Frozen):

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from benchbench.core.contracts import InputSpec, Stages
-from benchbench.core.measurement import LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
 
 if TYPE_CHECKING:
     from torch import nn

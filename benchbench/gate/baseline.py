@@ -10,7 +10,8 @@ from pydantic import Field
 
 from benchbench.core.errors import GateError, StoreError
 from benchbench.core.gating import GATE_SCHEMA
-from benchbench.core.measurement import CellResult, LayerCount, Measurement, ResultTable
+from benchbench.core.layer_record import LayerCount
+from benchbench.core.measurement import CellResult, Measurement, ResultTable
 from benchbench.core.model import Frozen
 from benchbench.core.store import read_run, write_atomically
 from benchbench.gate.pairing import macs_by_kind

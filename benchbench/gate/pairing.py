@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from benchbench.core.cell import Cell, Setting
 from benchbench.core.errors import GateError, unknown_name
-from benchbench.core.measurement import CellResult, LayerCount, Measurement, ResultTable
+from benchbench.core.layer_record import LayerCount
+from benchbench.core.measurement import CellResult, Measurement, ResultTable
 
 # Of the baseline's own pictures: they change whenever it is trained anew.
 BASELINE_OUTPUTS = "outputs of the baseline"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from benchbench.core.contracts import Stages
-from benchbench.core.measurement import LayerCount
+from benchbench.core.layer_record import LayerCount
 from benchbench.core.model import Frozen
 from benchbench.core.stages import origin_of, stage_of
 from benchbench.measures.dispatch import Tally, Work

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchbench.core.contracts import Stages
-from benchbench.core.measurement import LayerCount
+from benchbench.core.layer_record import LayerCount
 from benchbench.core.profile import LayerClass, LayerProfile, StageProfile
 from benchbench.core.stages import stage_of
 from benchbench.profiling.tree import Clock, Node

@@ -18,7 +18,7 @@ from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.errors import MeasurementError, StoreError
 from benchbench.core.imports import told
-from benchbench.core.measurement import LayerCount
+from benchbench.core.layer_record import LayerCount
 from benchbench.core.profile import CellProfile
 from benchbench.core.store import cannot_write, write_atomically
 from benchbench.profiling import kernels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchbench.core.measurement import OperatorNote
+from benchbench.core.deployment_record import OperatorNote
 from benchbench.core.model import JsonValue
 from benchbench.core.units import significant
 from benchbench.report.answer import describe_failure

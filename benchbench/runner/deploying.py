@@ -15,9 +15,10 @@ from benchbench.core.backends import Network, Session
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.data_spec import DataSpec
+from benchbench.core.deployment_record import DeploymentRecord
 from benchbench.core.errors import OutputsDifferError
 from benchbench.core.examples import Splits
-from benchbench.core.measurement import DeploymentRecord, Failure, Measurement, Protocol
+from benchbench.core.measurement import Failure, Measurement, Protocol
 from benchbench.core.model import JsonValue, parse_options
 from benchbench.core.registry import BACKENDS, SOURCES
 from benchbench.measures.agreement import agreement_figures, check_tolerance, compare_outputs

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrize import type_before_parametrizations
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.errors import BenchbenchError
-from benchbench.core.measurement import LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
 from benchbench.core.stages import origin_of
 from benchbench.core.suite import ArchitectureSpec
 from benchbench.measures.counting import count

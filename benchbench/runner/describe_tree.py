@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from benchbench.core.measurement import LayerCount
+from benchbench.core.layer_record import LayerCount
 from benchbench.core.stages import stage_of
 from benchbench.runner.describe_records import REST, Costs, ModuleDescription, StageDescription
 

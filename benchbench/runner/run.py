@@ -12,28 +12,25 @@ import benchbench
 from benchbench.backends.prepare import check_packages
 from benchbench.core.cell import Cell
 from benchbench.core.damaged import damaged_files, put_aside
-from benchbench.core.environment import Environment
-from benchbench.core.errors import DependencyError, StoreError
+from benchbench.core.errors import DependencyError
 from benchbench.core.expand import expand
 from benchbench.core.host import read_load
-from benchbench.core.measurement import CellResult, Failure, Phase, ResultTable, RunRecord
-from benchbench.core.model import canonical_json
-from benchbench.core.store import RunStore, find_run, new_run_id
+from benchbench.core.measurement import Failure, Phase, ResultTable, RunRecord
+from benchbench.core.store import RunStore, new_run_id
 from benchbench.core.suite import Suite
 from benchbench.runner.baselines import baselines_of, with_networks
 from benchbench.runner.cell_job import failed_cell
 from benchbench.runner.comparisons import Progress, run_comparisons
 from benchbench.runner.environment import probe_environment
-from benchbench.runner.files import checkpoint_of, digest_of_files
+from benchbench.runner.files import checkpoint_of
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import CellJob, CheckJob, Job
 from benchbench.runner.lock import exclusive_run
+from benchbench.runner.resume import check_machine, has_lost_files, is_complete, is_finished, resumable
 from benchbench.runner.static_cells import finish_static_cells
 from benchbench.runner.subjects import check_cells
 
-# What failed for one of these fails again; anything else may be mended and tried anew.
 _CHECK_LIMIT_S = 300.0
-_FINAL_FAILURES = ("diverged", "unsupported", "skipped", "differs")
 
 
 def _say_nothing(line: str) -> None:
@@ -74,9 +71,9 @@ def run(
     started = time.perf_counter()
     cells = with_networks(expand(suite, only=only))
     out = Path(out)
-    store = _resumable(suite, out) if mode == "resume" else None
+    store = resumable(suite, out) if mode == "resume" else None
     damaged = () if store is None else damaged_files(store)
-    if store is not None and not damaged and _is_complete(store, cells):
+    if store is not None and not damaged and is_complete(store, cells):
         say(f"nothing left to do: {store.folder} is complete; run without --resume to measure anew")
         return store.read_table()
     import_folders = tuple(dict.fromkeys(str(Path(each).resolve()) for each in (*folders, Path.cwd())))
@@ -91,7 +88,7 @@ def run(
         )
         store = RunStore.create(out, suite, record, environment)
     else:
-        _check_machine(store, environment)
+        check_machine(store, environment)
     record = store.read_header().run
     progress = Progress(say=say)
     progress.add("prepare", time.perf_counter() - started, inside_s=0.0)
@@ -102,7 +99,7 @@ def run(
                 "and what is missing is measured anew"
             )
         say(f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}, results in {store.folder}")
-        open_cells = [cell for cell in cells if not _is_finished(store, cell)]
+        open_cells = [cell for cell in cells if not is_finished(store, cell)]
         counted = finish_static_cells(store, suite, open_cells, import_folders, progress)
         baselines = baselines_of(suite)
         # A baseline first: what it makes may be what the others are compared with. A network before the ways
@@ -141,78 +138,6 @@ def _is_foreign(cell: Cell) -> bool:
     return any(each is not None and each.import_path is not None for each in networks)
 
 
-def _resumable(suite: Suite, out: Path) -> RunStore | None:
-    try:
-        folder = find_run(out / suite.name)
-    except StoreError:
-        return None
-    store = RunStore(folder)
-    table = store.read_header()
-    before, now = (
-        canonical_json(each.model_dump(mode="json", by_alias=True)) for each in (table.suite, suite)
-    )
-    if before != now and table.run.finished is not None:
-        return None
-    if before != now:
-        raise StoreError(
-            f"the suite has changed since {folder} was begun ({_first_change(table.suite, suite)})",
-            expected="the same suite, overrides and profile as before",
-            fix="run without --resume to start anew, or undo the change",
-        )
-    return store
-
-
-def _check_machine(store: RunStore, now: Environment) -> None:
-    before = store.read_header().environment
-    for key in ("machine", "cpu_model", "cpus_usable", "gpus"):
-        old, new = getattr(before, key), getattr(now, key)
-        if key == "gpus":
-            old, new = (tuple(gpu.name for gpu in gpus) for gpus in (old, new))
-        if old != new:
-            raise StoreError(
-                f"{store.folder} was begun on another machine ({key}: {old}, here {new})",
-                expected="one machine for one run: its latencies are compared with one another",
-                fix="resume it there, or run without --resume to start anew",
-            )
-
-
-def _is_complete(store: RunStore, cells: Sequence[Cell]) -> bool:
-    table = store.read_table()
-    known = {
-        result.cell.id
-        for result in table.results
-        if not _to_retry(result) and not _has_lost_files(store, result)
-    }
-    return table.run.finished is not None and all(cell.id in known for cell in cells)
-
-
-def _first_change(before: Suite, now: Suite) -> str:
-    old, new = (each.model_dump(mode="json", by_alias=True) for each in (before, now))
-    return next((f"'{key}' differs" for key in new if old.get(key) != new[key]), "it differs")
-
-
-def _to_retry(result: CellResult) -> bool:
-    # A whole cell is skipped for want of a library, which may have been installed since, or of its network.
-    skipped = result.failure is not None and result.failure.kind == "skipped"
-    return skipped or any(failure.kind not in _FINAL_FAILURES for failure in result.failures)
-
-
-def _is_finished(store: RunStore, cell: Cell) -> bool:
-    known = store.read_cell(cell.id)
-    return known is not None and not _to_retry(known) and not _has_lost_files(store, known)
-
-
-def _has_lost_files(store: RunStore, result: CellResult) -> bool:
-    record = result.deployment
-    if record is not None and record.artefact is not None:
-        folder = (store.folder / record.artefact).parent
-        files = sorted(each for each in folder.iterdir() if each.is_file()) if folder.is_dir() else []
-        if digest_of_files(files) != record.digest:
-            return True
-    trained = result.cell.train is not None and result.cell.train.recipe is not None
-    return trained and result.checkpoint is not None and not (store.folder / result.checkpoint).is_file()
-
-
 def _free_id(folder: Path) -> str:
     name = new_run_id()
     suffix = 1
@@ -231,11 +156,11 @@ def _finish_cell(
     progress: Progress,
     place: str,
 ) -> None:
-    if _is_finished(store, cell):
+    if is_finished(store, cell):
         progress.say(f"{place} {cell.label}: finished before")
         return
     known = store.read_cell(cell.id)
-    lost = known is not None and _has_lost_files(store, known)
+    lost = known is not None and has_lost_files(store, known)
     gone = "its checkpoint is gone, so it is trained again"
     if not cell.deploy.is_reference:
         gone = "its files are gone or have changed, so it is deployed again"

@@ -16,7 +16,7 @@ from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.errors import BenchbenchError, CheckpointError, DataError
 from benchbench.core.examples import Splits, require_fields
-from benchbench.core.measurement import LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
 from benchbench.core.model import parse_options
 from benchbench.core.registry import RECIPES, SOURCES
 from benchbench.variants.replace import apply_replacements

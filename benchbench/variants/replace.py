@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from benchbench.core.contracts import InputSpec, Stages
 from benchbench.core.errors import NotReplaceableError, OptionError, ReplacementError
-from benchbench.core.measurement import LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
 from benchbench.core.meta import run_on_meta
 from benchbench.core.model import JsonValue, Options, explain_validation, parse_options
 from benchbench.core.registry import REPLACEMENTS

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from benchbench.core.contracts import InputSpec, Replacement
 from benchbench.core.errors import ReplacementError
-from benchbench.core.measurement import LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
 from benchbench.core.meta import run_on_meta, state_restored
 from benchbench.core.model import Options
 from benchbench.core.suite import EVERYWHERE, ReplaceSpec

@@ -21,7 +21,7 @@ from torch.nn.utils import parametrize
 
 from benchbench.core.contracts import InputSpec, Replacement
 from benchbench.core.errors import ReplacementError
-from benchbench.core.measurement import LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
 from benchbench.core.model import Options
 from benchbench.variants.channel_flow import RESIZABLE, LayerFlow, follow_channels
 from benchbench.variants.channel_groups import Group, Segments

@@ -14,8 +14,8 @@ from benchbench.backends.deployed import Deployed
 from benchbench.backends.onnxruntime_graph import notes_on_providers
 from benchbench.backends.prepare import open_session, setup_for, write_artefact
 from benchbench.core.deployment import Deployment
+from benchbench.core.deployment_record import OperatorNote
 from benchbench.core.errors import ArtefactError, DependencyError, UnsupportedDeploymentError
-from benchbench.core.measurement import OperatorNote
 
 for _name in ("onnx", "onnxscript", "onnxruntime"):
     pytest.importorskip(_name)

@@ -10,11 +10,11 @@ import numpy as np
 from benchbench.core.cell import Cell, Setting
 from benchbench.core.environment import Environment
 from benchbench.core.gating import PairedSet, PairedTiming, SideResult
+from benchbench.core.layer_record import LayerCount
 from benchbench.core.measurement import (
     CellResult,
     Failure,
     Interval,
-    LayerCount,
     Measurement,
     OutputRecord,
     Protocol,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchbench.core.measurement import LayerCount
+from benchbench.core.layer_record import LayerCount
 from benchbench.profiling.layers import Facts, list_layers, list_stages
 from benchbench.profiling.tree import Node
 

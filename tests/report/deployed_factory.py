@@ -9,14 +9,13 @@ import numpy as np
 
 from benchbench.core.cell import Cell, deployed_settings
 from benchbench.core.deployment import Deployment, DeploySpec
+from benchbench.core.deployment_record import DeploymentRecord, OperatorNote
 from benchbench.core.environment import Environment
 from benchbench.core.measurement import (
     CellResult,
-    DeploymentRecord,
     Failure,
     Interval,
     Measurement,
-    OperatorNote,
     Protocol,
     ResultTable,
     RunRecord,

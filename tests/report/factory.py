@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchbench.core.cell import Cell, Setting
 from benchbench.core.environment import Environment, Load
+from benchbench.core.layer_record import LayerCount, LayerReplacement
 from benchbench.core.measurement import (
     CellResult,
     Curve,
@@ -18,8 +19,6 @@ from benchbench.core.measurement import (
     Failure,
     ImageRecord,
     Interval,
-    LayerCount,
-    LayerReplacement,
     Measurement,
     Phase,
     Protocol,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchbench.cli.summary import summarise
-from benchbench.core.measurement import DeploymentRecord, OperatorNote
+from benchbench.core.deployment_record import DeploymentRecord, OperatorNote
 from benchbench.report.compare_view import compare_runs
 from benchbench.report.deployment_grids import full_grid, matrix_grids
 from benchbench.report.deployment_tables import fact_grid, operator_grid, output_grid

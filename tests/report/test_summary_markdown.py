@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from benchbench.core.measurement import Failure, LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
+from benchbench.core.measurement import Failure
 from benchbench.report.summary_markdown import LIMIT_BYTES, write_summary
 
 

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchbench.core.backends import Backend, Network, Session, Setup
+from benchbench.core.deployment_record import OperatorNote
 from benchbench.core.errors import ArtefactError
 from benchbench.core.expand import expand, expand_networks
-from benchbench.core.measurement import CellResult, OperatorNote
+from benchbench.core.measurement import CellResult
 from benchbench.core.model import Options
 from benchbench.core.registry import BACKENDS
 from benchbench.core.suite import Suite

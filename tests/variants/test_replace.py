@@ -12,7 +12,7 @@ from torch.nn.utils import spectral_norm as hooked_spectral_norm
 import benchbench as bb
 from benchbench.core.contracts import InputSpec, Replacement
 from benchbench.core.errors import BenchbenchError, OptionError, ReplacementError, UnknownNameError
-from benchbench.core.measurement import LayerReplacement
+from benchbench.core.layer_record import LayerReplacement
 from benchbench.core.model import Options
 from benchbench.core.registry import REPLACEMENTS
 from benchbench.core.stages import origin_of

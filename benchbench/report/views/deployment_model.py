@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchbench.core.measurement import DeploymentRecord, Failure, Measurement
+from benchbench.core.deployment_record import DeploymentRecord
+from benchbench.core.measurement import Failure, Measurement
 from benchbench.core.paired_means import MeanRatio
 from benchbench.report.views.latency_pairs import LatencyPairs, PairedRatio
 from benchbench.report.views.lines import Estimate, Line
