@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -20,11 +19,6 @@ from benchbench.backends.onnx_file import input_names, read_onnx, write_onnx  # 
 
 STATIC = Setup(Deployment(), None)
 DYNAMIC = Setup(Deployment(shapes="dynamic"), None)
-
-
-@pytest.fixture(scope="module")
-def nets(load_module) -> ModuleType:
-    return load_module("backends/library_networks.py")
 
 
 class _Untranslatable(nn.Module):

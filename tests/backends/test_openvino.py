@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-from dataclasses import replace
-from types import ModuleType
-
 import pytest
-import torch
 
-from benchbench.backends.deployed import Deployed
 from benchbench.backends.prepare import open_session, setup_for, write_artefact
 from benchbench.core.deployment import Deployment
-from benchbench.core.errors import ArtefactError, DependencyError, UnsupportedDeploymentError
+from benchbench.core.errors import ArtefactError, UnsupportedDeploymentError
 
 for _name in ("onnx", "onnxscript", "openvino", "nncf"):
     pytest.importorskip(_name)
-
-
-@pytest.fixture(scope="module")
-def nets(load_module) -> ModuleType:
-    return load_module("backends/library_networks.py")
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +28,11 @@ def _capabilities(monkeypatch, *there: str) -> None:
     monkeypatch.setattr(openvino, "Core", _Core)
 
 
-def test_it_agrees_with_eager_and_says_how_it_ran(nets, artefact, capfd):
-    network = nets.small()
-    session = open_session(network, nets.setup("openvino", threads=2), artefact)
-    for seed in (0, 7):
-        values = nets.inputs(seed)
-        assert nets.worst(session.run(values), nets.expected(network, values)) < 1e-4
-    session.call()
+def test_it_says_how_it_ran(nets, artefact):
+    session = open_session(nets.small(), nets.setup("openvino", threads=2), artefact)
     told = {key: session.facts[key] for key in ("threads", "precision_hint", "streams", "pinning")}
     assert told == {"threads": 2, "precision_hint": "f32", "streams": 1, "pinning": False}
     assert sorted(each.name for each in artefact.parent.iterdir()) == ["model.bin", "model.xml"]
-    assert capfd.readouterr() == ("", "")
 
 
 def test_threads_that_it_does_not_take_are_told(nets, artefact):
@@ -63,43 +46,6 @@ def test_it_tells_its_reference_kernels(nets, artefact):
     assert {(each.operator, each.what) for each in session.operators()} == {("Pad", "fell_back")}
     assert session.operator_count is not None
     assert session.operator_count >= 6
-
-
-@pytest.mark.parametrize("turned", [False, True])
-def test_the_timed_call_computes_the_example_inputs(nets, artefact, turned):
-    network = nets.small()
-    if turned:
-        network = replace(network, inputs=(network.inputs[0].mT, network.inputs[1]))
-    session = open_session(network, nets.setup("openvino"), artefact)
-    for _ in range(2):
-        made = session.call()
-        assert nets.worst(torch.tensor(made[0]), nets.expected(network, network.inputs)[:1]) < 1e-4
-
-
-def test_fixed_shapes_refuse_others(nets, artefact):
-    network = nets.small()
-    session = open_session(network, nets.setup("openvino"), artefact)
-    face = Deployed(session, network.inputs, places=network.places, fixed=True, label="openvino")
-    image, style = nets.inputs(3, count=2)
-    assert nets.worst(face(image, style=style), nets.expected(network, (image, style))) < 1e-4
-    image, style = nets.inputs(3, side=24)
-    with pytest.raises(UnsupportedDeploymentError, match="24"):
-        face(image, style=style)
-
-
-def test_open_shapes_take_others(nets, tmp_path):
-    network = nets.small()
-    session = nets.opened(network, nets.setup("openvino", shapes="dynamic"), tmp_path)
-    for values in (nets.inputs(0), nets.inputs(3, count=2, side=24)):
-        assert nets.worst(session.run(values), nets.expected(network, values)) < 1e-4
-
-
-def test_results_are_not_overwritten_by_the_next(nets, artefact):
-    session = open_session(nets.small(), nets.setup("openvino"), artefact)
-    first = session.run(nets.inputs(1))[0]
-    kept = first.clone()
-    session.run(nets.inputs(2))
-    assert torch.equal(first, kept)
 
 
 @pytest.mark.parametrize("damage", ["empty", "foreign", "half", "weights", "no weights"])
@@ -140,13 +86,3 @@ def test_float32_is_float32_where_the_library_would_take_less(nets, artefact):
         settings = openvino._settings(how)
         assert settings["INFERENCE_PRECISION_HINT"] == hint
         assert settings["INFERENCE_NUM_THREADS"] == 3
-
-
-def test_a_missing_package_is_told_with_the_command(monkeypatch):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == "openvino" else found(name, *rest)
-    )
-    with pytest.raises(DependencyError, match="needs openvino") as caught:
-        setup_for(Deployment(backend="openvino"), device="cpu", threads=1)
-    assert caught.value.fix == "pip install 'benchbench[openvino]'"

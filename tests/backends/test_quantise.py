@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -21,11 +20,6 @@ for _name in ("onnxscript", "onnxruntime", "openvino", "nncf"):
     pytest.importorskip(_name)
 
 LIBRARIES = ("onnxruntime", "openvino")
-
-
-@pytest.fixture(scope="module")
-def nets(load_module) -> ModuleType:
-    return load_module("backends/library_networks.py")
 
 
 @pytest.fixture(scope="module")
