@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from benchbench.core.backends import Network
@@ -14,8 +15,11 @@ from benchbench.core.errors import CalibrationError
 LEAST = 8
 
 
-def calibration_arrays(network: Network) -> list[tuple[Any, ...]]:
+def calibration_arrays(network: Network, *, is_open: bool = False) -> list[tuple[Any, ...]]:
     """The calibration inputs as numpy arrays, in their order.
+
+    Args:
+        is_open: whether batch, height and width may be others than those of the network's inputs.
 
     Raises:
         CalibrationError: fewer than 8 of them, or of other shapes than the network's inputs.
@@ -30,13 +34,20 @@ def calibration_arrays(network: Network) -> list[tuple[Any, ...]]:
     wanted = [list(each.shape) for each in network.inputs]
     for index, values in enumerate(sets):
         found = [list(each.shape) for each in values]
-        if found != wanted:
+        if not all(map(partial(_fits, is_open=is_open), found, wanted)):
             raise CalibrationError(
                 f"set {index} of the calibration inputs has the shapes {', '.join(map(str, found))}",
                 expected=f"those of the network's inputs: {', '.join(map(str, wanted))}",
                 fix="calibrate on data of the network's `input` size",
             )
     return [tuple(each.detach().cpu().numpy() for each in values) for values in sets]
+
+
+def _fits(found: list[int], wanted: list[int], *, is_open: bool) -> bool:
+    if not is_open or len(found) != len(wanted):
+        return found == wanted
+    fixed = [index for index in range(1, len(wanted)) if len(wanted) != 4 or index == 1]
+    return all(found[index] == wanted[index] for index in fixed)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,8 @@ def quantise_openvino(model: Any, network: Network, setup: Setup, *, preset: Pre
     """
     decline_telemetry()
     weights_only = setup.deployment.quantise == "weights"
-    sets = [] if weights_only else calibration_arrays(network)
+    is_open = setup.deployment.shapes == "dynamic"
+    sets = [] if weights_only else calibration_arrays(network, is_open=is_open)
     import nncf
 
     try:
@@ -75,7 +76,7 @@ def quantise_onnx(source: Path, target: Path, network: Network, setup: Setup, *,
     if setup.deployment.quantise == "weights":
         quantise_onnx_weights(source, target)
         return
-    sets = calibration_arrays(network)
+    sets = calibration_arrays(network, is_open=setup.deployment.shapes == "dynamic")
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from benchbench.core.arguments import assemble
 from benchbench.core.contracts import Subject
-from benchbench.core.errors import BenchbenchError, CalibrationError, DataError
+from benchbench.core.errors import BenchbenchError, CalibrationError, DataError, UnsupportedDeploymentError
 from benchbench.core.examples import ImageSet, Splits
+from benchbench.core.imports import told
 from benchbench.core.registry import ARCHITECTURES
 from benchbench.measures.drawn_inputs import contents_among, draw_inputs, fields_taken
 
@@ -35,8 +37,24 @@ def comparison_inputs(subject: Subject, images: Callable[[], Splits], *, count: 
     """Sets of held-out images where the network takes images that the suite has, else seeded ones.
 
     What the example inputs are, noise, is outside of what a trained network knows: int8 would be judged by
-    what it never meets.
+    what it never meets. Where shapes were left open, other sizes are among them: the example's own would not
+    show that they are.
+
+    Raises:
+        UnsupportedDeploymentError: shapes are to be open, and the network itself takes no other ones.
     """
+    found = _held_out(subject, images, count=count, seed=seed)
+    if subject.deployment.shapes != "dynamic":
+        return found
+    others = _of_other_sizes(subject, found.sets)
+    return replace(
+        found,
+        sets=(*found.sets, *others.values()),
+        origin=f"{found.origin}, and {' and '.join(others)}",
+    )
+
+
+def _held_out(subject: Subject, images: Callable[[], Splits], *, count: int, seed: int) -> InputSets:
     if not any(fields_taken(subject)):
         drawn = [_drawn(subject, None, _indices(subject, at), seed) for at in range(count)]
         return InputSets(drawn, f"{count} drawn with seed {seed}")
@@ -53,6 +71,34 @@ def comparison_inputs(subject: Subject, images: Callable[[], Splits], *, count: 
         reason = error.problem.splitlines()[0]
         return InputSets([subject.inputs], f"the example input, seeded noise ({reason})")
     return InputSets(sets, f"{len(sets)} of the test split", splits.digest)
+
+
+def _of_other_sizes(subject: Subject, sets: Sequence[tuple[Tensor, ...]]) -> dict[str, tuple[Tensor, ...]]:
+    """Two sets as one batch, and one set of twice the height and width; by what they are, in words."""
+    found = {"a batch of twice the size": tuple(map(torch.cat, zip(sets[0], sets[-1], strict=True)))}
+    larger = tuple(_enlarged(each) for each in sets[0])
+    if any(each.shape != before.shape for each, before in zip(larger, sets[0], strict=True)):
+        found["one of twice the height and width"] = larger
+    for words, given in found.items():
+        args, kwargs = assemble(given, subject.places)
+        try:
+            with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+                subject.module(*args, **kwargs)
+        except Exception as error:  # the network's own code, which may raise anything
+            raise UnsupportedDeploymentError(
+                f"its shapes cannot be left open: the network itself does not take {words}: {told(error)}",
+                fix="declare `shapes: static`",
+            ) from error
+    return found
+
+
+def _enlarged(value: Tensor) -> Tensor:
+    if value.dim() != 4:
+        return value
+    # A size of 1 is that of a latent, not of a picture.
+    for dim in (2, 3):
+        value = value.repeat_interleave(2, dim) if value.shape[dim] > 1 else value
+    return value
 
 
 def calibration_inputs(subject: Subject, images: Callable[[], Splits], *, count: int, seed: int) -> InputSets:

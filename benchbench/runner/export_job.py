@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from benchbench.backends.prepare import open_session, setup_for, write_artefact
 from benchbench.core.backends import Network, Session, Setup
-from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.deployment import Tolerance
 from benchbench.core.errors import (
@@ -85,9 +83,7 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
     say("loading it again, and comparing it with eager float32 ...")
     session = _reopen(way, job, setup, written)
     compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
-    larger = _larger(cell, compared.sets)
-    given = [*compared.sets, *larger]
-    found = compare_outputs(session.run, lambda each: call_in_eager(subject, each), given)
+    found = compare_outputs(session.run, lambda each: call_in_eager(subject, each), compared.sets)
     bounds = cell.deploy.bounds
     _check(found, bounds, written)
     files = sorted(each for each in folder.iterdir() if each.is_file())
@@ -107,8 +103,8 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
         macs_missing=missing,
         folded=", ".join(f"{kind} of {many} weight{'s' * (many > 1)}" for kind, many in folded.items()),
         agreement=Agreed(
-            inputs=compared.origin + (", and a batch of twice the size" if larger else ""),
-            sets=len(given),
+            inputs=compared.origin,
+            sets=len(compared.sets),
             max_abs=found.max_abs,
             mean_abs=found.mean_abs,
             psnr_db=found.psnr_db,
@@ -127,13 +123,6 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
         if operators is None
         else tuple(f"{each.operator} x {each.count}: {each.what}" for each in operators),
     )
-
-
-def _larger(cell: Cell, sets: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
-    """Two sets as one batch, where sizes were left open: the example's own would not show that they are."""
-    if cell.deploy.shapes != "dynamic":
-        return []
-    return [tuple(torch.cat(each) for each in zip(sets[0], sets[-1], strict=True))]
 
 
 def _count(subject: Subject) -> tuple[int, int | None, str | None]:

@@ -100,8 +100,25 @@ def test_too_few_inputs_are_refused(nets, tmp_path, library, count):
 def test_inputs_of_another_shape_are_refused(nets, tmp_path):
     network = nets.small(calibration=8)
     sets = (*network.calibration[:7], nets.inputs(1, side=24))
+    network = replace(network, calibration=sets)
     with pytest.raises(CalibrationError, match=r"set 7 .* \[1, 3, 24, 24\], \[1, 3\]"):
-        write_artefact(replace(network, calibration=sets), nets.setup("openvino", precision="int8"), tmp_path)
+        write_artefact(network, nets.setup("openvino", precision="int8"), tmp_path)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_inputs_of_another_size_calibrate_what_is_open(nets, tmp_path, library):
+    network = nets.small(calibration=8)
+    network = replace(network, calibration=(*network.calibration[:7], nets.inputs(1, side=24)))
+    session = nets.opened(network, nets.setup(library, precision="int8", shapes="dynamic"), tmp_path)
+    values = nets.inputs(3, count=2, side=20)
+    assert nets.decibels(session.run(values)[0], nets.expected(network, values)[0]) > 20
+    other = (*network.calibration[:7], (torch.zeros(1, 4, 16, 16), network.inputs[1]))
+    with pytest.raises(CalibrationError, match=r"set 7 .* \[1, 4, 16, 16\]"):
+        write_artefact(
+            replace(network, calibration=other),
+            nets.setup(library, precision="int8", shapes="dynamic"),
+            tmp_path,
+        )
 
 
 def test_a_network_without_weights_has_none_to_quantise(nets, tmp_path):

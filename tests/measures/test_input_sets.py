@@ -10,7 +10,7 @@ from torch import nn
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import InputSpec, Subject
 from benchbench.core.deployment import Deployment
-from benchbench.core.errors import CalibrationError, DataError
+from benchbench.core.errors import CalibrationError, DataError, UnsupportedDeploymentError
 from benchbench.core.examples import Splits
 from benchbench.core.suite import ArchitectureSpec
 from benchbench.measures.input_sets import calibration_inputs, comparison_inputs
@@ -73,6 +73,25 @@ def test_batches_take_pictures_that_no_other_took() -> None:
     assert found.origin == "2 of the test split"
     values = [(each[0] * 255).round()[:, 0, 0, 0].tolist() for each in found.sets]
     assert values == [[100.0, 101.0], [102.0, 103.0]]
+
+
+def test_open_shapes_are_compared_at_other_sizes_too() -> None:
+    found = comparison_inputs(subject(shapes="dynamic"), splits(), count=4, seed=0)
+    assert [tuple(each[0].shape) for each in found.sets[4:]] == [(2, 3, 8, 8), (1, 3, 16, 16)]
+    assert found.origin == (
+        "4 of the test split, and a batch of twice the size and one of twice the height and width"
+    )
+    latents = comparison_inputs(subject(field="", shapes="dynamic"), no_data, count=3, seed=7)
+    assert [tuple(each[0].shape) for each in latents.sets] == [(1, 5), (1, 5), (1, 5), (2, 5)]
+
+
+def test_a_network_that_takes_one_size_alone_has_no_open_shapes() -> None:
+    fixed = subject(shapes="dynamic")
+    fixed.module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    with pytest.raises(UnsupportedDeploymentError, match="does not take one of twice the height") as caught:
+        comparison_inputs(fixed, splits(), count=4, seed=0)
+    assert "\n" not in caught.value.problem
+    assert caught.value.fix == "declare `shapes: static`"
 
 
 @pytest.mark.parametrize(("images", "told"), [(no_data, "declares no data"), (splits(side=16), "16")])
