@@ -15,6 +15,7 @@ from benchbench.backends.prepare import open_session, setup_for
 from benchbench.core.backends import Network
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
+from benchbench.core.errors import NotHadError
 from benchbench.core.measurement import Failure
 from benchbench.core.registry import BACKENDS
 
@@ -64,12 +65,18 @@ def open_deployed(
 
 
 def refuse_other_devices(cell: Cell, options: OneDevice) -> Failure | None:
-    """Why a deployed cell has no place in a comparison on this device; None where it has."""
+    """Why a deployed cell has no place in a comparison on this device; None where it has.
+
+    That is what its backend does not have there, and what this machine lacks for it.
+    """
     if cell.deploy.is_reference:
         return None
-    device = options.device[0]
-    devices = BACKENDS.load(cell.deploy.backend).precisions
-    if device in devices:
+    try:
+        setup_for(cell.deploy, device=options.device[0], threads=1)
+    except NotHadError as error:
+        reason = f"{options.setting}: {error.problem}"
+        return Failure(of="", kind="skipped", reason=reason, fix=error.fix)
+    except Exception:
+        # A library that is gone or broken may be mended: the process that opens it tells, of this cell alone.
         return None
-    reason = f"{options.setting}: '{cell.deploy.backend}' runs on {' and '.join(devices)} alone"
-    return Failure(of="", kind="skipped", reason=reason)
+    return None

@@ -19,8 +19,8 @@ from benchbench.core.errors import BenchbenchError, MeasurementError
 from benchbench.core.measurement import Failure, Measurement, Protocol
 from benchbench.measures.alone import AloneOptions, comparison_alone
 from benchbench.measures.counting import count
-from benchbench.measures.deployed import refuse_other_devices
 from benchbench.measures.latency.placing import build_subject_of, call_of, place_subject
+from benchbench.measures.memory_figures import FIGURES, refuse_untold, untold
 from benchbench.measures.memory_probe import Probe, probe_for
 from benchbench.measures.sweep import start_process
 
@@ -28,20 +28,7 @@ _NAME = "memory"
 _UNCOUNTED = "activations not counted"  # what a backend keeps, its library alone knows
 # glibc maps and unmaps every larger block on its own, so that what is resident follows what is alive.
 _MAPPED_BYTES = 64 * 2**10
-_HOW = {
-    "reset": "resident peak of each call, reset before it by /proc/self/clear_refs, less what was resident "
-    "before the first; what a call before that left (kernels, packed weights) is not in it",
-    "difference": "resident peak after all calls less that before the first: too low where building the "
-    "network took more, and with all that a first call leaves",
-    "allocator": "peak of torch's CUDA allocator, reset before each call, less what was allocated before "
-    "the first; what a call before that left is not in it",
-}
-_FIGURES = {
-    "memory_growth": "what inference adds to network and library, inputs included",
-    "memory_resident": "the whole process: interpreter, library, network, inference",
-    "memory_allocated": "tensors on the GPU, network included",
-    "memory_reserved": "what torch holds of the GPU, its cache included",
-}
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class MemoryOptions(AloneOptions):
@@ -84,19 +71,25 @@ def take(build: Callable[[], Subject], options: MemoryOptions, seed: int) -> Rep
 def take_memory(subject: Subject, options: MemoryOptions, *, probe: Probe) -> Replicate:
     """Peaks of `calls` inferences of a placed subject; its inputs are copied within what is measured.
 
+    Figures that it does not have are notes with the reason.
+
     Raises:
         MeasurementError: nothing tells what is in use.
     """
+    device = options.device[0]
+    left_out = untold(subject, device)
+    is_with_inputs = "memory_growth" not in left_out
     peaks: list[int] = []
+    further: dict[str, int] = {}
     with torch.inference_mode():
         if probe.how != "difference":
             # A first call leaves kernels and packed weights behind, which no later one needs.
-            _call_once(subject)
+            _call_once(subject, device, is_with_inputs=is_with_inputs)
         probe.reset()
         before = probe.used()
         for _ in range(options.calls):
             probe.reset()
-            _call_once(subject)
+            _call_once(subject, device, is_with_inputs=is_with_inputs)
             peak = probe.peak()
             if before is None or peak is None:
                 raise MeasurementError(
@@ -104,20 +97,27 @@ def take_memory(subject: Subject, options: MemoryOptions, *, probe: Probe) -> Re
                     expected="Linux or macOS for memory on the CPU",
                 )
             peaks.append(peak - before)
-            further = probe.further()
+            further = {name: max(value, further.get(name, 0)) for name, value in probe.further().items()}
     if probe.how == "difference":
         # Later calls cannot be told from the first.
         peaks = [max(peaks)]
     samples = {"memory_growth": tuple(float(max(each, 0)) for each in peaks)}
     samples |= {name: (float(value),) for name, value in further.items()}
-    settings = {"how": probe.how, "torch": torch.__version__, "torch_threads": torch.get_num_threads()}
-    return Replicate(samples=samples, settings=settings)
+    return Replicate(
+        samples={name: values for name, values in samples.items() if name not in left_out},
+        notes={name: (reason,) for name, reason in left_out.items()},
+        settings={"how": probe.how, "torch": torch.__version__, "torch_threads": torch.get_num_threads()},
+    )
 
 
-def _call_once(subject: Subject) -> None:
-    copies = tuple(each.clone() for each in subject.inputs)
-    call_of(replace(subject, inputs=copies))()
-    if copies and copies[0].is_cuda:
+def _call_once(subject: Subject, device: str, *, is_with_inputs: bool) -> None:
+    """One inference, with a copy of its inputs where they are to be in the figure."""
+    # A session has its own since it was opened; for those of one that torch runs the copy stands.
+    dtype = None if subject.session is None else _DTYPES.get(subject.deployment.precision)
+    copied = subject.inputs if is_with_inputs else ()
+    copies = tuple(each.to(device, dtype if each.is_floating_point() else None, copy=True) for each in copied)
+    call_of(replace(subject, inputs=copies) if is_with_inputs else subject)()
+    if device == "cuda":
         torch.cuda.synchronize()
 
 
@@ -132,25 +132,35 @@ def _give_back() -> None:
 def summarise(replicates: Sequence[Replicate], options: MemoryOptions) -> Measured:
     """Peaks over all processes, and activations by shape analysis beside them."""
     how = str(replicates[0].settings.get("how"))
-    flags = sorted({note for each in replicates for note in each.notes.get("", ())})
-    if how == "difference":
-        flags.append("the peak could not be reset: a difference of peaks, which may be too low")
-    found = []
-    for name, what in _FIGURES.items():
+    notes = sorted({note for each in replicates for note in each.notes.get("", ())})
+    found: list[Measurement] = []
+    failures: list[Failure] = []
+    for name, figure in FIGURES.items():
         samples = tuple(each.samples[name] for each in replicates if name in each.samples)
         if samples:
             value = max(max(each) for each in samples)
-            protocol = _protocol(options, how, what)
+            protocol = _protocol(options, figure.how.get(how, how), figure.of, dtype=figure.dtype)
+            flags = [*notes, figure.flag] if how == "difference" else notes
             found.append(_figure(name, value, options, protocol, samples=samples, flags=flags))
+        elif name in replicates[0].notes:
+            (reason,) = replicates[0].notes[name]
+            instead = "memory_resident" if options.device[0] == "cpu" else "memory_reserved"
+            failures.append(
+                Failure(
+                    of=f"{_NAME}: {name}",
+                    kind="skipped",
+                    reason=f"{options.setting}: {reason}",
+                    fix=f"see {instead}",
+                )
+            )
     counted = replicates[0].settings.get("peak_activation")
-    failures: tuple[Failure, ...] = ()
     if isinstance(counted, int):
         protocol = _protocol(options, "shape analysis", "docs/macs.md")
         found.append(_figure("peak_activation", counted, options, protocol))
     elif _UNCOUNTED not in replicates[0].settings:
         (reason,) = replicates[0].notes.get("activations", ("not counted",))
-        failures = (Failure(of=f"{_NAME}: peak_activation", kind="unsupported", reason=reason),)
-    return Measured(measurements=tuple(found), failures=failures)
+        failures.append(Failure(of=f"{_NAME}: peak_activation", kind="unsupported", reason=reason))
+    return Measured(measurements=tuple(found), failures=tuple(failures))
 
 
 def _figure(
@@ -175,7 +185,7 @@ def _figure(
     )
 
 
-def _protocol(options: MemoryOptions, how: str, what: str) -> Protocol:
+def _protocol(options: MemoryOptions, how: str, what: str, *, dtype: str = "float32") -> Protocol:
     return Protocol(
         name=_NAME,
         settings={
@@ -186,9 +196,9 @@ def _protocol(options: MemoryOptions, how: str, what: str) -> Protocol:
             "memory_format": options.memory_format,
             "fold": options.fold,
             "allocator": options.allocator if options.device[0] == "cpu" else "torch's own for CUDA",
-            "dtype": "float32",
+            "dtype": dtype,
             "batch": "as the input",
-            "how": _HOW.get(how, how),
+            "how": how,
             "of": what,
             "statistic": "maximum over calls and processes",
         },
@@ -204,13 +214,13 @@ def _environment(options: MemoryOptions) -> Mapping[str, str]:
 
 measure = Measure(
     options=MemoryOptions,
-    names=(*_FIGURES, "peak_activation"),
+    names=(*FIGURES, "peak_activation"),
     comparison=comparison_alone(
         _NAME,
         take=take,
         summarise=summarise,
         limit_s=lambda options: 120.0 + 60.0 * options.calls,
         environment=_environment,
-        refuses=refuse_other_devices,
+        refuses=refuse_untold,
     ),
 )

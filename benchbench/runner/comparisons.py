@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,12 @@ from typing import Any
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Comparison, Replicate
 from benchbench.core.measurement import CellResult, Failure, Phase
-from benchbench.core.model import canonical_json, parse_options
+from benchbench.core.model import parse_options
 from benchbench.core.registry import MEASURES
 from benchbench.core.store import RunStore
 from benchbench.core.suite import MeasureSpec, Suite
+from benchbench.measures.latency.opening import failures_of
+from benchbench.runner.comparison_plan import PlannedComparison, digests_of
 from benchbench.runner.files import artefact_of, checkpoint_of
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import Job, ReplicateJob
@@ -38,42 +39,6 @@ class Progress:
     def phases(self) -> tuple[Phase, ...]:
         """All phases so far."""
         return tuple(self._phases.values())
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedComparison:
-    """One comparison: cells of one group under one set of options; the first cell is the baseline."""
-
-    measure: str
-    comparison: Comparison
-    options: Any
-    cells: tuple[Cell, ...]
-    group: str
-
-    @property
-    def label(self) -> str:
-        """For people: `latency (cpu, 2 threads)`."""
-        words = ", ".join(part for part in (self.comparison.setting(self.options), self.group) if part)
-        whose = f"{self.cells[0].label}: " if self._is_alone else ""
-        return f"{whose}{self.measure} ({words})"
-
-    @property
-    def _is_alone(self) -> bool:
-        return self.comparison.members == "alone"
-
-    @property
-    def id(self) -> str:
-        """Stable under the same options and group, whichever cells take part; of a cell where it is alone."""
-        content = [self.measure, self.options.model_dump(mode="json"), self.group]
-        if self._is_alone:
-            content.append(self.cells[0].id)
-        return f"{self.measure}-{hashlib.sha256(canonical_json(content).encode()).hexdigest()[:10]}"
-
-    @property
-    def samples_id(self) -> str:
-        """Where raw samples go: other cells side by side are other samples."""
-        ids = "\n".join(cell.id for cell in self.cells)
-        return f"{self.id}-{hashlib.sha256(ids.encode()).hexdigest()[:6]}"
 
 
 def run_comparisons(
@@ -130,10 +95,15 @@ def _compare(
     if is_alone:
         wanted = members[0].variant
     ready.sort(key=lambda cell: (cell.variant != wanted, not cell.deploy.is_reference))
-    plan = PlannedComparison(spec.name, comparison, options, tuple(ready), members[0].group)
+    plan = PlannedComparison(
+        spec.name, comparison, options, tuple(ready), members[0].group, digests_of(store, ready)
+    )
     if _is_finished(store, plan, refused):
-        progress.say(f"{plan.label}: finished before")
-        return
+        if not _is_of_former_files(store, plan):
+            progress.say(f"{plan.label}: finished before")
+            return
+        # Else a run that is stopped now would keep the figures of files that are gone.
+        store.comparison_file(plan.id).unlink()
     has_baseline = ready[0].variant == wanted and (is_alone or ready[0].deploy.is_reference)
     if failure is None and not has_baseline:
         reason = f"the baseline '{wanted}' has no result to compare with"
@@ -171,6 +141,18 @@ def _is_finished(store: RunStore, plan: PlannedComparison, refused: Collection[s
     return all(failure.kind == "skipped" for result in addenda for failure in result.failures)
 
 
+def _is_of_former_files(store: RunStore, plan: PlannedComparison) -> bool:
+    """Whether cells were deployed again since, as other files, of which there are no samples."""
+    known = store.read_comparison(plan.id) or ()
+    has_figures = any(result.measurements for result in known)
+    return bool(plan.digests) and has_figures and not store.replicate_file(plan.samples_id, 0).is_file()
+
+
+def _is_whole(replicate: Replicate) -> bool:
+    # As there: what did not open may do so now.
+    return all(failure.kind == "skipped" for failure in failures_of(replicate).values())
+
+
 def _take_all(
     store: RunStore, suite: Suite, plan: PlannedComparison, folders: tuple[str, ...], progress: Progress
 ) -> tuple[list[Replicate], Failure | None]:
@@ -180,7 +162,7 @@ def _take_all(
         if index >= least and plan.comparison.converged(replicates, plan.cells[0].id, plan.options):
             break
         known = store.read_replicate(plan.samples_id, index)
-        if known is not None:
+        if known is not None and _is_whole(known):
             replicates.append(known)
             continue
         progress.say(

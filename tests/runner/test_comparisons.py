@@ -7,14 +7,21 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from benchbench.core.deployment_record import DeploymentRecord
 from benchbench.core.errors import LockedError
 from benchbench.core.expand import expand
+from benchbench.core.measurement import Failure
 from benchbench.core.registry import MEASURES
+from benchbench.core.store import RunStore
 from benchbench.core.suite import Suite
 from benchbench.core.suite_file import load_suite
+from benchbench.measures.latency.opening import as_settings
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.runner import comparisons
-from benchbench.runner.comparisons import PlannedComparison, Progress
+from benchbench.runner.comparison_plan import PlannedComparison
+from benchbench.runner.comparisons import Progress
+from benchbench.runner.files import digest_of_files
+from benchbench.runner.jobs import Answer
 from benchbench.runner.lock import exclusive_latency
 from benchbench.runner.run import run
 
@@ -40,6 +47,9 @@ def test_a_comparison_has_one_id_and_its_samples_one_per_set_of_cells(tiny: Suit
     ]
     assert len({two.id, *(each.id for each in others)}) == 4
     assert others[1].label == "latency (cpu, 1 thread, seed=1)"
+    deployed, again = (replace(two, digests=(digest,)) for digest in ("v1 aa", "v1 bb"))
+    assert deployed.id == two.id
+    assert len({two.samples_id, deployed.samples_id, again.samples_id}) == 3
 
 
 def test_phases_of_one_name_are_one() -> None:
@@ -116,3 +126,66 @@ def test_processes_follow_until_the_ratios_are_known(
     workshop.started.clear()
     run(suite, out=tmp_path, mode="resume")
     assert workshop.started == ["replicate 3"]
+
+
+@pytest.mark.parametrize(("kind", "retaken"), [("invalid", True), ("crashed", True), ("skipped", False)])
+def test_a_session_that_did_not_open_is_tried_again_in_the_processes_where_it_did_not(
+    tiny: Suite, tmp_path: Path, workshop: Any, kind: Any, retaken: bool
+) -> None:
+    (_, v1, _) = expand(tiny)
+    failure = Failure(of="latency", kind=kind, reason="it does not open", fix="mend it")
+
+    def without_v1() -> Answer:
+        whole = workshop._do(workshop.jobs[-1]).replicate
+        samples = {name: values for name, values in whole.samples.items() if name != v1.id}
+        settings = {**whole.settings, **as_settings({v1.id: failure})}
+        return Answer(replicate=whole.model_copy(update={"samples": samples, "settings": settings}))
+
+    workshop.acts["replicate 1"] = without_v1
+    table = run(tiny, out=tmp_path)
+    assert [bool(each.measurement("latency")) for each in table.results] == [True, False, True]
+    (told,) = table.results[1].failures
+    assert (told.kind, told.fix) == (kind, "mend it")
+    workshop.acts.clear()
+    workshop.started.clear()
+    table = run(tiny, out=tmp_path, mode="resume")
+    assert workshop.started == (["replicate 1"] if retaken else [])
+    assert bool(table.results[1].measurement("latency")) == retaken
+    assert bool(table.results[1].failures) != retaken
+
+
+def test_what_was_deployed_again_as_another_file_is_timed_again(
+    tiny: Suite, tmp_path: Path, workshop: Any
+) -> None:
+    written = iter([b"one", b"other"])
+
+    def deployed() -> Answer:
+        job = workshop.jobs[-1]
+        made = workshop._do(job).result
+        file = Path(job.cell.folder) / "artefacts" / made.cell.id / "model.toy"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(next(written))
+        artefact = str(file.relative_to(job.cell.folder))
+        record = DeploymentRecord(artefact=artefact, digest=digest_of_files([file]))
+        return Answer(result=made.model_copy(update={"deployment": record}))
+
+    workshop.acts["v1"] = deployed
+    table = run(tiny, out=tmp_path)
+    assert table.folder is not None
+    (file,) = Path(table.folder).glob("artefacts/*/model.toy")
+    (before,) = Path(table.folder).glob("comparisons/*.json")
+    workshop.started.clear()
+    assert run(tiny, out=tmp_path, mode="resume") == table
+    file.unlink()
+    workshop.dies("replicate 1")
+    with pytest.raises(workshop.killed):
+        run(tiny, out=tmp_path, mode="resume")
+    assert workshop.started == ["v1", "replicate 0", "replicate 1"]
+    # The figures of the file that is gone are gone with it.
+    assert not before.exists()
+    assert not any(each.measurement("latency") for each in RunStore(Path(table.folder)).read_table().results)
+    del workshop.acts["replicate 1"]
+    workshop.started.clear()
+    table = run(tiny, out=tmp_path, mode="resume")
+    assert workshop.started == ["replicate 1"]
+    assert all(each.measurement("latency") for each in table.results)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
-from benchbench.backends.prepare import start_backends
-from benchbench.core.backends import Fact
 from benchbench.core.contracts import Replicate, Subject
-from benchbench.core.errors import BenchbenchError, MeasurementError
+from benchbench.core.deployment import Deployment
+from benchbench.core.errors import MeasurementError
 from benchbench.core.precise import tf32_allowed
 from benchbench.core.registry import BACKENDS
 from benchbench.measures.fold import find_foldable, share_weights
+from benchbench.measures.latency.opening import as_settings, open_side_by_side
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.placing import build_subject_of, call_of, place_subject
 from benchbench.measures.latency.roof import measure_roofs
@@ -24,7 +24,6 @@ from benchbench.measures.latency.timers import Call, Timer, timer_for, undisturb
 CONTROL = "(baseline again)"
 UNTIMED = "untimed calls"
 DEPLOYED = "deployment of "
-FAILED = "does not open: "
 _FAULT_CALLS = 3
 _MANY_FAULTS = 500.0  # per call; some 0.1 ms
 
@@ -53,32 +52,12 @@ def take(
     order = list(builders)
     random.Random(seed * 1000 + index).shuffle(order)
     timer = timer_for(device.type)
-    subjects: dict[str, Subject] = {}
-    cold: dict[str, tuple[float, float, float]] = {}
-    folded: dict[str, str] = {}
     with undisturbed():
-        began_s = timer.now_s()
-        # Once for nothing: the first replacement of a process loads modules for half a second.
-        backends = {build_subject_of(builders[name]).deployment.backend for name in order}
-        start_backends(backends)
-        loading_s = timer.now_s() - began_s
-        failed: dict[str, Fact] = {}
-        for name in order:
-            built = build_subject_of(builders[name])
-            try:
-                subjects[name], folded[name] = place_subject(built, device, options)
-                first_call_s = timer.end_to_end_s(call_of(subjects[name]), 1)
-            except BenchbenchError as error:
-                if name == baseline or built.deployment.is_reference:
-                    raise
-                # One file that does not open takes the others' figures with it otherwise.
-                subjects.pop(name, None)
-                failed[f"{FAILED}{name}"] = error.problem
-                continue
-            cold[name] = (subjects[name].build_s, subjects[name].load_s, first_call_s)
+        opened = open_side_by_side(builders, order, options, timer)
+        subjects = opened.subjects
         _check_batch(subjects[baseline], options)
         subjects[CONTROL], _ = place_subject(build_subject_of(builders[baseline]), device, options)
-        untimed = _untimed(subjects.values(), options)
+        untimed = _untimed(opened.deployments.values(), options)
         calls = {name: call_of(subjects[name]) for name in (*builders, CONTROL) if name in subjects}
         if options.protocol == "gan_compression":
             rounds = take_fixed(calls, timer=timer)
@@ -94,28 +73,31 @@ def take(
         measured_s = timer.now_s()
         faults = {name: _page_faults(call) for name, call in calls.items()}
         roof_macs_per_s, roof_bytes_per_s = measure_roofs(timer, device)
-        inside_s = timer.now_s() - measured_s + rounds.inside_s + loading_s
-        inside_s += sum(sum(parts) for parts in cold.values())
-    _note(rounds, folded)
+        inside_s = timer.now_s() - measured_s + rounds.inside_s + opened.loading_s
+        inside_s += sum(sum(parts) for parts in opened.cold.values())
+    _note(rounds, opened.folded)
     for name, count in faults.items():
         if count > _MANY_FAULTS:
             rounds.notes[name].append("memory is given back and taken anew in every call: see page faults")
-    replicate = _as_replicate(rounds, cold, roof_macs_per_s, roof_bytes_per_s, options, inside_s)
-    counted: dict[str, Fact] = failed | {f"page_faults {name}": count for name, count in faults.items()}
+    replicate = _as_replicate(rounds, opened.cold, roof_macs_per_s, roof_bytes_per_s, options, inside_s)
+    counted = as_settings(opened.failures)
+    counted |= {f"page_faults {name}": count for name, count in faults.items()}
     if untimed and options.protocol == "interleaved":
         counted[UNTIMED] = untimed
+    # Of all that are declared: a protocol does not change with what opens in one process.
+    for name, deployment in opened.deployments.items():
+        if not deployment.is_reference:
+            counted[f"{DEPLOYED}{name}"] = deployment.label
     for name, subject in subjects.items():
-        if not subject.deployment.is_reference:
-            counted[f"{DEPLOYED}{name}"] = subject.deployment.label
         if subject.session is not None:
             counted |= {f"{fact} {name}": value for fact, value in subject.session.facts.items()}
     return replicate.model_copy(update={"settings": {**replicate.settings, **counted}})
 
 
-def _untimed(subjects: Iterable[Subject], options: LatencyOptions) -> int:
+def _untimed(deployments: Iterable[Deployment], options: LatencyOptions) -> int:
     if options.untimed is not None:
         return options.untimed
-    names = {subject.deployment.backend for subject in subjects}
+    names = {each.backend for each in deployments}
     return 1 if any(BACKENDS.load(name).has_threads for name in names - {"eager"}) else 0
 
 

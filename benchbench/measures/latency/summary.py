@@ -8,7 +8,7 @@ import numpy as np
 
 from benchbench.core.backends import Fact
 from benchbench.core.contracts import Measured, Replicate
-from benchbench.core.measurement import Direction, Failure, Interval, Measurement, Protocol
+from benchbench.core.measurement import Direction, Interval, Measurement, Protocol
 from benchbench.core.statistics import (
     PERCENTILE_MINIMUM,
     RatioEstimate,
@@ -17,8 +17,9 @@ from benchbench.core.statistics import (
     percentile,
     summarise,
 )
+from benchbench.measures.latency.opening import failures_of
 from benchbench.measures.latency.options import LatencyOptions
-from benchbench.measures.latency.process import CONTROL, DEPLOYED, FAILED, UNTIMED
+from benchbench.measures.latency.process import CONTROL, DEPLOYED, UNTIMED
 from benchbench.measures.latency.rounds import widest
 
 PROVENANCE = "benchbench.measures.latency"
@@ -115,7 +116,7 @@ def summarise_replicates(
         readings = tuple(float(each.settings[key] or 0.0) for each in replicates)
         record(baseline, what, unit, max(readings), direction="higher", samples=(readings,))
     taken = {name: Measured(measurements=tuple(measurements)) for name, measurements in found.items()}
-    return {**taken, **_failures(replicates)}
+    return {**taken, **_failures(replicates, options)}
 
 
 def _busy(replicates: Sequence[Replicate]) -> list[str]:
@@ -138,24 +139,22 @@ def _common(replicates: Sequence[Replicate]) -> list[str]:
     return [name for name in replicates[0].samples if all(name in each.samples for each in replicates)]
 
 
-def _failures(replicates: Sequence[Replicate]) -> dict[str, Measured]:
-    """Why a subject could not be timed, of those that some process could not open."""
-    told = {
-        key.removeprefix(FAILED): str(reason)
-        for each in replicates
-        for key, reason in each.settings.items()
-        if key.startswith(FAILED)
-    }
-    fix = "remove its folder in the run's artefacts/, and run again with --resume"
-    return {
-        name: Measured(failures=(Failure(of="latency", kind="invalid", reason=reason, fix=fix),))
-        for name, reason in told.items()
-    }
+def _failures(replicates: Sequence[Replicate], options: LatencyOptions) -> dict[str, Measured]:
+    """Why a subject could not be timed, of those that some process could not open or call."""
+    found: dict[str, Measured] = {}
+    for name, failure in (item for each in replicates for item in failures_of(each).items()):
+        # What this machine skips at one setting it may have at another.
+        said = f"{options.setting}: {failure.reason}" if failure.kind == "skipped" else failure.reason
+        found[name] = Measured(failures=(failure.model_copy(update={"reason": said}),))
+    return found
 
 
 def _deployed(protocol: Protocol, facts: Mapping[str, Fact]) -> Protocol:
-    if not any(key.startswith(DEPLOYED) for key in facts):
-        return protocol
+    return as_deployed(protocol) if any(key.startswith(DEPLOYED) for key in facts) else protocol
+
+
+def as_deployed(protocol: Protocol) -> Protocol:
+    """The protocol of a comparison in which something is deployed, from that of eager float32 alone."""
     # One protocol for all that are side by side; what each is deployed as, its cell says.
     own = {"dtype": "as deployed", "memory_format": "as deployed"}
     return protocol.model_copy(update={"settings": {**protocol.settings, **own}})

@@ -139,6 +139,36 @@ def test_a_comparison_refuses_what_runs_on_another_device(register: Any) -> None
     assert refuse_other_devices(cell(backend="far"), options(device="cuda")) is None
 
 
+@pytest.mark.parametrize(
+    ("changes", "deploy", "told"),
+    [
+        ({"precisions": {"cpu": ("fp32",), "cuda": ("fp32",)}}, {"precision": "int8"}, "has no int8 on cpu"),
+        ({"lacks": lambda setup: "no such processor"}, {}, "toy: no such processor"),
+    ],
+)
+def test_a_comparison_refuses_what_this_machine_does_not_have(
+    register: Any, changes: Any, deploy: Any, told: str
+) -> None:
+    register("toy", backend(**changes))
+    refusal = refuse_other_devices(cell(backend="toy", **deploy), options())
+    assert refusal is not None
+    assert refusal.kind == "skipped"
+    assert refusal.reason.startswith(f"{options().setting}: ")
+    assert told in refusal.reason
+    assert refusal.fix is not None
+    assert refusal.fix.startswith("leave that combination out")
+
+
+def test_a_library_that_cannot_be_asked_is_left_to_the_process_that_opens_it(register: Any) -> None:
+    def broken(setup: Setup) -> str | None:
+        raise OSError("libtoy.so.3 is missing")
+
+    register("toy", backend(lacks=broken))
+    register("gone", backend(packages=("no_such_package_1",)))
+    for name in ("toy", "gone"):
+        assert refuse_other_devices(cell(backend=name), options()) is None
+
+
 def test_a_session_that_does_not_open_fails_alone(register: Any) -> None:
     def refuse(network: Network, setup: Setup, artefact: Path | None) -> Session:
         raise ArtefactError("model.toy is damaged", fix="export it again")
