@@ -242,6 +242,22 @@ def test_a_replay_of_revisions_is_said_again_by_its_own_rules_and_leaves_no_file
     assert f"{again} --rules strict.yaml --set timeout_s=9 --only v1\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_a_record_whose_command_asks_for_help_is_judged_all_the_same(
+    suite_file: str, revisions: Callable[..., dict[str, Any]], capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    revisions(1.3)
+    assert main(["gate", suite_file, "--against", "main"]) == 1
+    (record,) = Path("results/toy/gate").iterdir()
+    document = json.loads(record.read_text())
+    record.write_text(json.dumps({**document, "command": f"benchbench gate toy.yaml {word}"}))
+    capsys.readouterr()
+    assert main(["gate", "--replay", str(record)]) == 1
+    out = capsys.readouterr().out
+    assert f"again: benchbench gate --replay {record}" in out
+    assert "usage:" not in out
+
+
 def test_a_cell_whose_times_no_rule_judges_has_no_tolerance(
     suite_file: str, revisions: Callable[..., dict[str, Any]]
 ) -> None:

@@ -6,7 +6,9 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,10 +86,11 @@ def _as_recorded(command: str) -> Namespace | None:
 
     try:
         words = shlex.split(command)
-        # Anything else would do, or print, something here.
-        return parse_arguments(words[1:]) if words[1:2] == ["gate"] and "--help" not in words else None
-    except (BenchbenchError, ValueError):
-        return None  # of another version, or no command line
+        # What asks for help prints it, and would end this process.
+        with redirect_stdout(StringIO()):
+            return parse_arguments(words[1:]) if words[1:2] == ["gate"] else None
+    except (BenchbenchError, ValueError, SystemExit):
+        return None  # of another version, or no command that measured anything
 
 
 def _rules(args: Namespace, declared: GateRules | None) -> tuple[GateRules, SourceMap | None]:

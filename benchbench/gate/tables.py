@@ -46,8 +46,13 @@ def judge_tables(
     """
     gathered = gather(base, head, rules, rerun, only=only, what="all")
     fresh: dict[tuple[str, str, str], list[Finding]] = {}
+    cautions = list(gathered.cautions)
     for table in again:
-        for found in gather(base, table, rules, rerun, only=only, what="ratios").ratios:
+        walked = gather(base, table, rules, rerun, only=only, what="ratios", mismatches="kept")
+        if walked.mismatch is not None:
+            # It confirms nothing; what was measured before it has its verdict all the same.
+            cautions.append(f"a fresh run cannot be compared: {walked.mismatch.problem}")
+        for found in walked.ratios:
             fresh.setdefault(found.key, []).append(found)
     verdicts = [
         *gathered.verdicts,
@@ -61,7 +66,7 @@ def judge_tables(
         head=names[1],
         # One cell's verdicts together; the sort keeps the order of measures.
         verdicts=tuple(sorted(verdicts, key=lambda each: places.get(each.cell, -1))),
-        cautions=tuple(gathered.cautions),
+        cautions=tuple(cautions),
     )
 
 

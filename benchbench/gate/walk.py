@@ -44,6 +44,15 @@ class Gathered:
     labels: list[str] = field(default_factory=list)
     mismatches: list[ProtocolMismatchError] = field(default_factory=list)
 
+    @property
+    def mismatch(self) -> ProtocolMismatchError | None:
+        """All of them as one."""
+        if not self.mismatches:
+            return None
+        first, *more = self.mismatches
+        told = f" (and {len(more)} more figure{'s' if len(more) > 1 else ''})" if more else ""
+        return ProtocolMismatchError(f"{first.problem}{told}", expected=first.expected, fix=first.fix)
+
 
 def gather(
     base: ResultTable,
@@ -53,18 +62,20 @@ def gather(
     *,
     only: str | None,
     what: Literal["all", "ratios"],
+    mismatches: Literal["raised", "kept"] = "raised",
 ) -> Gathered:
     """Walk over the cells of both results once.
+
+    Args:
+        mismatches: of protocols; `kept`, they are told by `Gathered.mismatch` alone.
 
     Raises:
         GateError, ProtocolMismatchError, OptionError: as `judge_tables`.
     """
     found = Gathered()
     _Walk(base, head, rules, rerun, found, what=what).all_cells(only)
-    if found.mismatches:
-        first, *more = found.mismatches
-        told = f" (and {len(more)} more figures)" if more else ""
-        raise ProtocolMismatchError(f"{first.problem}{told}", expected=first.expected, fix=first.fix)
+    if mismatches == "raised" and found.mismatch is not None:
+        raise found.mismatch
     return found
 
 

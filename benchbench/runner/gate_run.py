@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchbench.backends.prepare import missing_packages
 from benchbench.core.cell import Cell
-from benchbench.core.comparable import mismatch
+from benchbench.core.comparable import differing_settings, mismatch
+from benchbench.core.deployment import Deployment
 from benchbench.core.expand import expand
 from benchbench.core.gate_rules import KNOWN_NAMES
 from benchbench.core.measurement import CellResult, Protocol, ResultTable, RunRecord
 from benchbench.core.model import canonical_json, parse_options
-from benchbench.core.registry import MEASURES
+from benchbench.core.registry import BACKENDS, MEASURES
 from benchbench.core.store import RunStore, new_run_id
 from benchbench.core.suite import MeasureSpec, Suite
 from benchbench.measures.latency.measure import split_here
 from benchbench.measures.latency.options import LatencyOptions
-from benchbench.measures.latency.summary import protocol_of
+from benchbench.measures.latency.summary import as_deployed, protocol_of
 from benchbench.runner.baselines import baselines_of
 from benchbench.runner.comparisons import Progress, run_comparisons
+from benchbench.runner.files import artefact_of, checkpoint_of
 from benchbench.runner.run import run
 
 _LATENCY = "latency"
@@ -52,29 +55,50 @@ def check_declared(base: ResultTable, suite: Suite) -> None:
     Raises:
         ProtocolMismatchError: it does not: what it measures could not be compared.
     """
-    declared = _declared_protocols(suite)
+    declared = _declared_protocols(suite, base)
     for result in base.results:
         for figure in result.measurements:
-            head = declared.get(figure.setting) if figure.name == _LATENCY else None
-            if head is None:
+            if figure.name != _LATENCY or figure.setting not in declared:
                 continue
-            # Of another version there may be other settings: those are compared once they are measured.
-            shared = head.settings.keys() & figure.protocol.settings.keys()
-            ours, theirs = (
-                each.model_copy(update={"settings": {key: each.settings[key] for key in shared}})
-                for each in (figure.protocol, head)
-            )
-            if ours.hash != theirs.hash:
+            pairs = [_shared(figure.protocol, head) for head in declared[figure.setting]]
+            if all(ours.hash != theirs.hash for ours, theirs in pairs):
+                ours, theirs = min(pairs, key=_count_differences)
                 raise mismatch(result.cell.label, figure.name, ours, theirs)
 
 
-def _declared_protocols(suite: Suite) -> dict[str, Protocol]:
-    found: dict[str, Protocol] = {}
+def _shared(base: Protocol, head: Protocol) -> tuple[Protocol, Protocol]:
+    # Of another version there may be other settings: those are compared once they are measured.
+    shared = head.settings.keys() & base.settings.keys()
+    ours, theirs = (
+        each.model_copy(update={"settings": {key: each.settings[key] for key in shared}})
+        for each in (base, head)
+    )
+    return ours, theirs
+
+
+def _count_differences(pair: tuple[Protocol, Protocol]) -> int:
+    return len(differing_settings(pair[0].settings, pair[1].settings))
+
+
+def _declared_protocols(suite: Suite, base: ResultTable) -> dict[str, tuple[Protocol, ...]]:
+    """Setting -> the protocols that times of the suite may have there."""
+    found: dict[str, tuple[Protocol, ...]] = {}
+    has_deployed = any(not result.cell.deploy.is_reference for result in base.results)
     for spec in suite.measure:
-        if spec.name == _LATENCY:
-            options = parse_options("measure", spec.name, LatencyOptions, spec.options)
-            found |= {each.setting: protocol_of(each) for each in split_here(options)}
+        if spec.name != _LATENCY:
+            continue
+        for options in split_here(parse_options("measure", spec.name, LatencyOptions, spec.options)):
+            eager = protocol_of(options)
+            found[options.setting] = (eager,)
+            if any(_is_had(way, options.device[0]) for way in suite.deployments if not way.is_reference):
+                # Where all of them fail, eager float32 is left alone; so it may have been in the base.
+                found[options.setting] = (as_deployed(eager), *([eager] if has_deployed else []))
     return found
+
+
+def _is_had(way: Deployment, device: str) -> bool:
+    backend = BACKENDS.load(way.backend)
+    return way.precision in backend.precisions.get(device, ()) and not missing_packages(backend)
 
 
 def measure_suite(
@@ -98,7 +122,9 @@ def measure_again(
 ) -> ResultTable:
     """Compare some cells of a run with their baselines once more, in processes of their own.
 
-    Nothing is trained again: weights are those of the run. The samples are kept below the run's folder.
+    Nothing is trained or deployed again: weights and files are those of the run. The samples are kept below
+    the run's folder. Where a group holds deployed cells, all of it is compared: backends side by side cost
+    one another time, and that is part of the protocol.
 
     Raises:
         StoreError: they cannot be written.
@@ -108,7 +134,9 @@ def measure_again(
     source = RunStore(Path(table.folder))
     baselines = baselines_of(table.suite)
     wanted = {each.id for each in cells} | {baselines.get(each.id) for each in cells}
-    chosen = [result.cell for result in table.results if result.cell.id in wanted]
+    ready = [result.cell for result in table.results if result.failure is None]
+    whole = {cell.group for cell in cells} & {cell.group for cell in ready if not cell.deploy.is_reference}
+    chosen = [cell for cell in ready if cell.id in wanted or cell.group in whole]
     specs = tuple(spec for spec in table.suite.measure if spec.name == _LATENCY)
     suite = table.suite.model_copy(update={"measure": specs})
     record = RunRecord(
@@ -119,19 +147,20 @@ def measure_again(
     )
     store = RunStore.create(source.folder / "again", suite, record, table.environment)
     for cell in chosen:
-        store.write_cell(CellResult(cell=cell, checkpoint=_checkpoint(source, cell)))
+        store.write_cell(_kept(source, cell))
     imports = tuple(dict.fromkeys(str(Path(each).resolve()) for each in (*folders, Path.cwd())))
     say(f"measured again, as it would fail: {', '.join(cell.label for cell in cells)}")
     run_comparisons(store, suite, chosen, imports, Progress(say=say))
     return store.read_table()
 
 
-def _checkpoint(source: RunStore, cell: Cell) -> str | None:
+def _kept(source: RunStore, cell: Cell) -> CellResult:
+    """The weights and the deployed file that a run keeps of a cell, as another folder finds them."""
     known = source.read_cell(cell.id)
-    if known is None or known.checkpoint is None:
-        return None
-    inside = source.folder / known.checkpoint
-    return str(inside if inside.is_file() else Path(known.checkpoint).resolve())
+    deployment = None if known is None else known.deployment
+    if deployment is not None:
+        deployment = deployment.model_copy(update={"artefact": artefact_of(source, cell.id)})
+    return CellResult(cell=cell, checkpoint=checkpoint_of(source, cell.id), deployment=deployment)
 
 
 def _is_needed(spec: MeasureSpec, cells: Sequence[Cell], is_judged: Callable[[str, Cell], bool]) -> bool:

@@ -25,6 +25,7 @@ from benchbench.runner.lock import exclusive_latency
 from benchbench.runner.revisions import Tree, two_trees
 
 _PROCESSES = 2  # a side
+_EAGER_ALONE = "eager float32 alone is judged of both revisions; other deployments are not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,10 @@ def measure_revisions(
         request: dict[str, JsonValue] = {"overrides": list(overrides), "profile": profile}
         trees: dict[Side, Tree] = {"base": base, "head": head}
         cells = {cell.label: cell for cell in expand_networks(suite, only=only)}
-        if suite.deploy:
-            say("eager float32 alone is timed of both revisions; other deployments are not")
         sides = Sides(suite, cells, only, trees, say)
+        if len(suite.deployments) > 1:
+            sides.cautions.append(_EAGER_ALONE)
+            say(_EAGER_ALONE)
         gate = _Gate(
             suite=suite,
             trees=trees,

@@ -9,7 +9,7 @@ import pytest
 from benchbench.core.errors import GateError, OptionError, ProtocolMismatchError, UnknownNameError
 from benchbench.core.gate_rules import GateRules
 from benchbench.core.gating import GateReport
-from benchbench.core.measurement import Failure, Interval, Protocol
+from benchbench.core.measurement import Failure, Interval, Measurement, Protocol
 from benchbench.gate.statistics import Worse, mean_log_ratio, reject_by_holm
 from benchbench.gate.tables import cells_to_confirm, judge_tables
 
@@ -84,6 +84,28 @@ def test_with_a_fresh_run_it_fails_only_if_that_says_so_again(factory: ModuleTyp
     assert status == "ambiguous"
     assert "does not say so again" in told
     assert judged(factory.run(1.0, seed=90, noise=0.9))[0] == "ambiguous"
+
+
+def test_a_fresh_run_under_another_protocol_confirms_nothing_and_costs_no_verdict(
+    factory: ModuleType,
+) -> None:
+    def otherwise(one: Measurement) -> Measurement:
+        settings = {**one.protocol.settings, "untimed": 1}
+        return one.model_copy(update={"protocol": one.protocol.model_copy(update={"settings": settings})})
+
+    other = factory.run(1.0, seed=90)
+    results = tuple(
+        each.model_copy(update={"measurements": tuple(map(otherwise, each.measurements))})
+        for each in other.results
+    )
+    base, head = factory.run(1.4), factory.run(1.0, seed=50)
+    again = [other.model_copy(update={"results": results})]
+    report = judge_tables(base, head, rules(), again=again, confirm="fresh run")
+    assert statuses(report)["v1 parameters"] == "pass"
+    assert statuses(report)["v1 speedup"] == "ambiguous"
+    (caution,) = (each for each in report.cautions if "fresh run" in each)
+    assert caution.startswith("a fresh run cannot be compared: parameters of baseline: untimed not told")
+    assert caution.endswith("(and 6 more figures)")
 
 
 def test_a_fresh_run_holds_no_counts_and_that_is_no_loss(factory: ModuleType) -> None:

@@ -177,6 +177,25 @@ def test_a_cell_without_a_tolerance_is_counted_and_not_timed(project: Path, fact
     assert found.cautions == ()
 
 
+@pytest.mark.parametrize(
+    ("deploy", "cautions"),
+    [
+        ("{backend: eager, memory_format: channels_last}", 1),
+        ("eager", 0),
+    ],
+)
+def test_a_report_says_that_deployments_are_not_judged(
+    project: Path, factory: Factory, deploy: str, cautions: int
+) -> None:
+    (project / "suites/own.yaml").write_text(f"{SUITE}deploy: {deploy}\n")
+    lines: list[str] = []
+    found = gated(project, factory, lines)
+    told = "eager float32 alone is judged of both revisions; other deployments are not"
+    assert found.cautions == (told,) * cautions
+    assert lines.count(told) == cautions
+    assert [pair.cell for pair in found.pairs] == ["baseline", "wide"]
+
+
 def test_a_slow_down_must_be_sure_among_all_settings_too(
     project: Path, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
