@@ -18,7 +18,8 @@ def deployment_lines(table: ResultTable) -> list[str]:
     said: list[str] = []
     for group in deployment_groups(lines, quality_columns(networks), [table.run.id]):
         setting = group.key.setting if group.key is not None else ""
-        where = ", ".join(filter(None, (group.name, setting)))
+        clock = "device time" if group.key is not None and group.key.name == "device_latency" else ""
+        where = ", ".join(filter(None, (group.name, setting, clock)))
         for answer in (best_sentences(group), gain_sentences(group)):
             for each in answer.sentences:
                 cautions = f" ({'; '.join(each.cautions)})" if each.cautions else ""

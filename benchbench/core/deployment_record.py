@@ -37,7 +37,10 @@ class DeploymentRecord(Frozen):
         operators: those that fell back, were not fused or not quantised; None where it does not tell.
         operators_told: which fates it tells of; of the others nothing is known.
         operator_count: how many it executes; None where it does not tell.
-        value_range: largest less smallest value of eager float32's output, on the inputs compared on.
+        value_range: largest less smallest value of eager float32's output, on the inputs compared on; of
+            several outputs that of the one with the lowest PSNR.
+        relative_max_abs: the largest difference as a share of its own output's range, which is what a
+            tolerance bounds; None in older results.
     """
 
     artefact: str | None = None
@@ -47,3 +50,4 @@ class DeploymentRecord(Frozen):
     operators_told: tuple[OperatorFate, ...] = ()
     operator_count: int | None = None
     value_range: float | None = None
+    relative_max_abs: float | None = None

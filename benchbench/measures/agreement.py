@@ -29,8 +29,9 @@ class Agreement:
         max_abs: the largest absolute difference.
         mean_abs: the mean absolute difference.
         psnr_db: 10 log10(range^2 / mean square), of all inputs together; infinite where nothing differs.
-        value_range: largest less smallest value of the eager network's output; the peak of the PSNR.
-        relative: `max_abs` as a share of that range.
+        value_range: largest less smallest value of the eager network's output, that of the lowest PSNR; the
+            peak of that PSNR.
+        relative: the largest difference as a share of the range of its own output.
     """
 
     max_abs: float

@@ -136,6 +136,8 @@ def _cautions(row: SummaryRow, qualities: Sequence[QualityColumn]) -> Sequence[s
         flags = [*(time.latency.flags if time.latency else ()), *(time.speedup.flags if time.speedup else ())]
         if any(flag.startswith("unconverged") for flag in flags):
             cautions.append(f"latency unconverged {_place(time)}".rstrip())
+        # Of a protocol that calls one network after the other.
+        cautions += [flag for flag in flags if flag.startswith("not interleaved")]
         if time.is_noisy and time.control and time.control.interval:
             place = f" {_place(time)}".rstrip()
             cautions.append(

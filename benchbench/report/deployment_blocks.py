@@ -21,13 +21,15 @@ _MOST_SENTENCES = 12
 _MOST_ROWS = 24
 _READ = (
     "In each place: the median latency; how many times as fast it is as the same variant in eager float32 "
-    "(eager) and as the baseline in the same deployment (baseline), with 95 % intervals; the size of its "
+    "(eager) and as the baseline in the same deployment (baseline), {intervals}; the size of its "
     "files, and the PSNR of its outputs to eager float32's; quality, in brackets its difference to eager."
 )
-_PAIRS = (
-    "All were timed side by side, round by round: each ratio is paired, with its 95 % interval. Of the two, "
-    "the first is so many times as fast as the second."
+_PAIRED = "All were timed side by side, round by round: each ratio is paired, with its 95 % interval."
+_NOT_ALL_PAIRED = (
+    "A ratio with an interval (95 %) is paired, round by round. One without is of medians: the two were "
+    "timed one after the other, or their rounds do not align."
 )
+_OF_THE_TWO = "Of the two, the first is so many times as fast as the second."
 
 
 def deployment_blocks(groups: Sequence[DeploymentGroup], notes: Notes) -> tuple[Block, ...]:
@@ -58,14 +60,15 @@ def _group(group: DeploymentGroup, notes: Notes, *, number: int) -> list[Block]:
         said = "What each variant gains over the baseline, by what runs it"
         blocks += [Paragraph(f"{said}:"), *_sentences(gain_sentences(group), "What each is worth")]
     where = f" Timed: {group.key.setting}." if group.key is not None and group.key.setting else ""
-    blocks += [Paragraph(f"{_READ}{where}"), *matrix_grids(group, notes)]
+    blocks += [Paragraph(f"{_READ.format(intervals=_intervals(group))}{where}"), *matrix_grids(group, notes)]
     if (plot := deployment_plot(group, number=number)) is not None:
         blocks.append(Plots((plot,)))
     full = full_grid(group, notes)
     blocks.append(Fold(full.caption, (full,)))
     if (pairs := pair_grid(group.pairs)) is not None:
         title = f"Every pair ({len(group.pairs)})"
-        said = _PAIRS
+        has_all = all(pair.ratio.interval is not None for pair in group.pairs)
+        said = f"{_PAIRED if has_all else _NOT_ALL_PAIRED} {_OF_THE_TWO}"
         if group.pairs_left_out:
             title = f"Pairs with eager float32 and with the baseline ({len(group.pairs)})"
             said += (
@@ -75,6 +78,13 @@ def _group(group: DeploymentGroup, notes: Notes, *, number: int) -> list[Block]:
             )
         blocks.append(Fold(title, (Paragraph(said), pairs)))
     return blocks
+
+
+def _intervals(group: DeploymentGroup) -> str:
+    ratios = (each for cell in group.cells for each in (cell.over_eager, cell.over_baseline))
+    found = [each.interval for each in ratios if each is not None]
+    has_none = bool(found) and not any(found)
+    return "of medians, without intervals" if has_none else "with 95 % intervals"
 
 
 def _sentences(answer: Answer, title: str) -> list[Block]:

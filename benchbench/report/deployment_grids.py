@@ -27,6 +27,7 @@ def matrix_grids(group: DeploymentGroup, notes: Notes) -> tuple[Grid, ...]:
     parts = [across[at : at + _MOST_ACROSS] for at in range(0, len(across), _MOST_ACROSS)]
     factor, unit = choose_scale([each.latency.value for each in group.cells if each.latency], "s")
     what = f"Latency{f', {unit}' if group.key else ''}, and what it is compared with"
+    reference = next((each.way for each in group.cells if each.line.deployment.is_reference), None)
     grids = []
     for number, part in enumerate(parts, start=1):
         columns = (
@@ -42,7 +43,7 @@ def matrix_grids(group: DeploymentGroup, notes: Notes) -> tuple[Grid, ...]:
                         for other in part
                     ),
                 ),
-                level="baseline" if one == (group.ways[0] if is_turned else group.baseline) else "line",
+                level="baseline" if one == (reference if is_turned else group.baseline) else "line",
             )
             for one in down
         )
@@ -59,12 +60,12 @@ def full_grid(group: DeploymentGroup, notes: Notes) -> Grid:
         factor, unit = choose_scale(timed, "s")
         columns += [
             (Column(heading("latency [quartiles]", unit)), lambda cell: _latency(cell, factor, notes)),
-            (Column("over its eager", detail="[95 %]"), lambda cell: _ratio(cell.over_eager)),
+            (Column("over its eager", detail="[95 %]"), lambda cell: _ratio(cell.over_eager, notes)),
             (
                 Column("over the baseline", detail="in the same deployment"),
-                lambda cell: _ratio(cell.over_baseline),
+                lambda cell: _ratio(cell.over_baseline, notes),
             ),
-            (Column("over the baseline", detail="in eager"), lambda cell: _ratio(cell.over_reference)),
+            (Column("over the baseline", detail="in eager"), lambda cell: _ratio(cell.over_reference, notes)),
         ]
     columns += _figures(group, "file_size")
     if any("output_psnr" in each.figures for each in group.cells):
@@ -101,12 +102,11 @@ def _place(cell: DeployedCell | None, notes: Notes, factor: float) -> Item:
     if cell is None:
         return _NONE
     if cell.failure is not None and cell.line.failure is not None:
-        psnr = cell.figures.get("output_psnr")
         return Item(
             cell.failure.kind.replace("_", " "),
             notes=notes.number(why_failed(cell)),
             mark="quiet" if cell.failure.kind == "skipped" else "bad",
-            more=() if psnr is None else (psnr_text(psnr.value),),
+            more=(psnr_text(cell),) if "output_psnr" in cell.figures else (),
         )
     why = why_failed(cell)
     lines = []
@@ -118,7 +118,7 @@ def _place(cell: DeployedCell | None, notes: Notes, factor: float) -> Item:
     if "file_size" in cell.figures:
         parts.append(format_quantity(cell.figures["file_size"].value, "B"))
     if "output_psnr" in cell.figures:
-        parts.append(psnr_text(cell.figures["output_psnr"].value))
+        parts.append(psnr_text(cell))
     if parts:
         lines.append(", ".join(parts))
     if cell.qualities:
@@ -144,16 +144,17 @@ def _latency(cell: DeployedCell, factor: float, notes: Notes) -> Item:
     return Item(text, detail, notes.number(*map(explain_flag, figure.flags)), value=figure.value)
 
 
-def _ratio(ratio: PairedRatio | None) -> Item:
+def _ratio(ratio: PairedRatio | None, notes: Notes) -> Item:
     if ratio is None:
         return _NONE
     detail = span(ratio.interval) if ratio.interval else "no interval"
-    return Item(f"{significant(ratio.value)}x", detail, value=ratio.value)
+    flags = notes.number(*map(explain_flag, ratio.flags))
+    return Item(f"{significant(ratio.value)}x", detail, flags, value=ratio.value)
 
 
 def _psnr(cell: DeployedCell) -> Item:
     figure = cell.figures.get("output_psnr")
-    return _NONE if figure is None else Item(psnr_text(figure.value), value=figure.value)
+    return _NONE if figure is None else Item(psnr_text(cell), value=figure.value)
 
 
 def _judged(cell: DeployedCell, key: object) -> Item:

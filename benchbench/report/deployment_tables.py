@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 
 from benchbench.core.deployment_record import OperatorNote
@@ -12,6 +14,7 @@ from benchbench.report.deployment_words import psnr_text
 from benchbench.report.document import Column, Grid, Item, Notes, Row, text_columns
 from benchbench.report.text import MISSING, duration, short, span
 from benchbench.report.views.deployment_model import DeployedCell, DeploymentGroup, Pair
+from benchbench.report.views.lines import find_figure
 
 _NONE = Item(MISSING)
 _NOT_TOLD = Item("not told", mark="quiet")
@@ -137,11 +140,13 @@ def _output_row(cell: DeployedCell, notes: Notes) -> Row:
     bounds = cell.line.deployment.bounds
     allowed, asked = bounds.max_abs, bounds.psnr_db
     whole = None if cell.record is None else cell.record.value_range
+    part = _of_range(cell)
+    ranged = "outputs" if _is_of_that_range(cell) else "output with the lowest PSNR"
     # Beside a range of 1.9 a difference of 1.9e-6 is not 0.0 %.
-    share = f"{significant(largest.value / whole * 100, 2)} %" if largest and whole else ""
+    share = f"{significant(part * 100, 2)} %" if part is not None and math.isfinite(part) else ""
     return Row(
         (
-            Item(cell.line.label, notes=notes.number(_inputs(protocol.settings, whole))),
+            Item(cell.line.label, notes=notes.number(_inputs(protocol.settings, whole, ranged))),
             _NONE
             if largest is None
             else Item(
@@ -154,7 +159,7 @@ def _output_row(cell: DeployedCell, notes: Notes) -> Row:
             _NONE
             if psnr is None
             else Item(
-                psnr_text(psnr.value),
+                psnr_text(cell),
                 mark="bad" if cell.failure is not None and cell.failure.kind == "differs" else "",
                 more=() if asked is None else (f"{asked:g} dB is asked",),
                 value=psnr.value,
@@ -164,15 +169,37 @@ def _output_row(cell: DeployedCell, notes: Notes) -> Row:
     )
 
 
+def _of_range(cell: DeployedCell) -> float | None:
+    """The largest difference as a share of its output's range, as the tolerance takes it."""
+    records = [each.deployment for each in cell.line.results if each.deployment is not None]
+    told = [each.relative_max_abs for each in records if each.relative_max_abs is not None]
+    if told and len(told) == len(records):
+        return statistics.fmean(told)
+    # Older results have one range alone, that of the output with the lowest PSNR.
+    largest, whole = cell.figures.get("output_max_abs"), cell.record.value_range if cell.record else None
+    return largest.value / whole if largest is not None and whole else None
+
+
+def _is_of_that_range(cell: DeployedCell) -> bool:
+    """Whether the share is of the range that is stored; of several outputs it may be another one's."""
+    for result in cell.line.results:
+        record, largest = result.deployment, find_figure(result, "output_max_abs", None, declared={})
+        if record and largest and record.value_range and record.relative_max_abs is not None:
+            share = largest.value / record.value_range
+            if not math.isclose(share, record.relative_max_abs, rel_tol=1e-6):
+                return False
+    return True
+
+
 def _number(value: JsonValue) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _inputs(settings: dict[str, JsonValue], whole: float | None) -> str:
+def _inputs(settings: dict[str, JsonValue], whole: float | None, ranged: str) -> str:
     count = _number(settings.get("input_sets"))
     said = [f"inputs: {_plain(settings.get('inputs'))}"]
     said += [f"{count:g} sets"] if count is not None else []
-    said += [f"range of the outputs {short(whole)}"] if whole is not None else []
+    said += [f"range of the {ranged} {short(whole)}"] if whole is not None else []
     return ", ".join(said)
 
 

@@ -11,10 +11,9 @@ from benchbench.report.quality_words import column_name
 from benchbench.report.text import choose_scale, duration, short, signed, signed_percent, span
 from benchbench.report.views.deployment_model import Best, DeployedCell, DeploymentGroup, Gain, JudgedQuality
 from benchbench.report.views.latency_pairs import PairedRatio
-from benchbench.report.views.lines import estimate
 
-EQUAL_DB = 200.0
-"""A PSNR of outputs that do not differ at all is told so."""
+# A greater one is stored as this: float32 resolves no more.
+_MOST_DB = 200.0
 _MOST_LISTED = 8
 _MOST_NAMED = 3
 # Of a share with one decimal in percent: less is rounding of sums, and reads like a finding.
@@ -24,12 +23,21 @@ _LEAST_CHANGE = 0.0005
 def best_sentences(group: DeploymentGroup) -> Answer:
     """Per variant the fastest deployment, what it gains and what it changes."""
     noise = () if group.noise is None else (_noisy(group.noise),)
-    return Answer(tuple(_best(best) for best in group.bests), noise)
+    return Answer(tuple(_best(best, group) for best in group.bests), noise)
 
 
 def gain_sentences(group: DeploymentGroup) -> Answer:
     """Per variant how much it gains over the baseline in one deployment and in another."""
-    return Answer(tuple(Sentence(gain.variant, _gain(gain, group.baseline), ()) for gain in group.gains))
+    return Answer(
+        tuple(
+            Sentence(
+                gain.variant,
+                _gain(gain, group.baseline),
+                tuple(_flagged([ratio for _, ratio in gain.worth], group)),
+            )
+            for gain in group.gains
+        )
+    )
 
 
 def times_text(ratio: PairedRatio) -> str:
@@ -38,9 +46,13 @@ def times_text(ratio: PairedRatio) -> str:
     return f"{significant(ratio.value)}x {interval}"
 
 
-def psnr_text(value: float) -> str:
-    """`31.2 dB`; that outputs are equal where they are."""
-    return "equal" if value >= EQUAL_DB else f"{significant(value)} dB"
+def psnr_text(cell: DeployedCell) -> str:
+    """`31.2 dB`; that outputs are equal where no value of them differs. Only of one that has a PSNR."""
+    value, largest = cell.figures["output_psnr"].value, cell.figures.get("output_max_abs")
+    # One value that is off by its last digit has more dB than the most that is stored, and is not equal.
+    if largest is not None and largest.value == 0:
+        return "equal"
+    return f"{significant(value)} dB" if value < _MOST_DB else f"at least {significant(value)} dB"
 
 
 def quality_change(judged: JudgedQuality) -> str:
@@ -58,7 +70,7 @@ def _noisy(interval: tuple[float, float]) -> str:
     return f"noisy machine: the A/A control {span(interval)} does not hold 1"
 
 
-def _best(best: Best) -> Sentence:
+def _best(best: Best, group: DeploymentGroup) -> Sentence:
     first = best.cells[0]
     said = [f"runs best in {_where(best.cells)}{_untold(best)}{_against(best.cells)}", *_changed(first)]
     text = "; ".join(said)
@@ -66,7 +78,7 @@ def _best(best: Best) -> Sentence:
         apart = ", not told apart" if len(best.plain) > 1 else ""
         # What follows the full stop is of another deployment.
         text += f". In float32 best in {_where(best.plain)}{apart}{_against(best.plain)}"
-    return Sentence(first.variant, text, tuple(_cautions(first)))
+    return Sentence(first.variant, text, tuple(_cautions(first, group)))
 
 
 def _where(cells: Sequence[DeployedCell]) -> str:
@@ -103,6 +115,8 @@ def _against(cells: Sequence[DeployedCell]) -> str:
 
 
 def _as_fast(ratio: PairedRatio, other: str) -> str:
+    if ratio.interval is None:
+        return f"{significant(ratio.value)}x as fast as {other}, without an interval"
     if ratio.is_open:
         return f"not measurably faster or slower than {other} ({times_text(ratio)})"
     return f"{times_text(ratio)} as fast as {other}"
@@ -111,11 +125,11 @@ def _as_fast(ratio: PairedRatio, other: str) -> str:
 def _changed(cell: DeployedCell) -> list[str]:
     parts = []
     if "output_psnr" in cell.figures:
-        value = cell.figures["output_psnr"].value
+        said = psnr_text(cell)
         parts.append(
             "its outputs are equal to eager float32's"
-            if value >= EQUAL_DB
-            else f"its outputs have a PSNR of {psnr_text(value)} to eager float32's"
+            if said == "equal"
+            else f"its outputs have a PSNR of {said} to eager float32's"
         )
     if cell.qualities and (said := _judged(cell.qualities[0])):
         parts.append(said)
@@ -150,13 +164,20 @@ def _overlap(judged: JudgedQuality) -> str:
     return "" if ours[0] > eager[1] or ours[1] < eager[0] else ", the intervals overlap"
 
 
-def _cautions(cell: DeployedCell) -> list[str]:
-    flags = [*(cell.latency.flags if cell.latency else ())]
-    speedup = estimate(cell.line.results, "speedup", cell.latency.setting if cell.latency else None)
-    flags += speedup.flags if speedup else ()
-    said = ["latency unconverged"] if any(flag.startswith("unconverged") for flag in flags) else []
-    seeds = len(cell.line.results)
-    return [*said, *([f"mean of {seeds} seeds"] if seeds > 1 else [])]
+def _cautions(cell: DeployedCell, group: DeploymentGroup) -> list[str]:
+    ratios = [each for each in (cell.over_eager, cell.over_reference) if each is not None]
+    said = _flagged(ratios, group)
+    seeds, timed = len(cell.line.results), cell.latency.seeds if cell.latency else 0
+    if seeds > 1:
+        said.append(f"mean of {seeds} seeds" if timed == seeds else f"{timed} of {seeds} seeds")
+    return said
+
+
+def _flagged(ratios: Sequence[PairedRatio], group: DeploymentGroup) -> list[str]:
+    flags = dict.fromkeys(flag for each in ratios for flag in each.flags)
+    is_told = group.noise is not None
+    kept = [each for each in flags if not (is_told and each.startswith("A/A control"))]
+    return ["latency unconverged" if each.startswith("unconverged") else each for each in kept]
 
 
 def _gain(gain: Gain, baseline: str) -> str:
@@ -170,7 +191,10 @@ def _gain(gain: Gain, baseline: str) -> str:
     text = f"is worth {said}{more}, each against {baseline} in the same deployment"
     if gain.apart is None:
         return text
-    if not gain.apart.is_clear:
+    if gain.apart.interval is None:
+        times = f"{significant(gain.apart.value)}x as much"
+        return f"{text}: the same change is worth {times} in {gain.there[0]} as in eager, without an interval"
+    if gain.apart.is_open:
         furthest = f"{times_text(gain.apart)} of eager's, in {gain.there[0]}"
         return f"{text}: no measurable difference between deployments (the furthest is {furthest})"
     alike = f" ({_listed(gain.there)} are not told apart)" if len(gain.there) > 1 else ""

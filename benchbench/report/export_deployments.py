@@ -20,7 +20,7 @@ from benchbench.report.views.latency_pairs import PairedRatio
 from benchbench.report.views.lines import Estimate
 from benchbench.report.views.quality_keys import QualityKey
 from benchbench.report.views.report import ReportView
-from benchbench.report.views.vocabulary import title
+from benchbench.report.views.vocabulary import explain_flag, title
 
 _LEVEL = 0.95
 _FIGURES = (
@@ -131,4 +131,5 @@ def _ratio(ratio: PairedRatio | None, source: Estimate | None) -> Figure | None:
         interval=ratio.interval,
         level=_LEVEL if ratio.interval else None,
         source=source,
+        flags=tuple(map(explain_flag, ratio.flags)),
     )

@@ -109,6 +109,46 @@ def deployed_result(
     return CellResult(cell=_cell(variant, deployment, seed), measurements=tuple(figures), deployment=record)
 
 
+def changed(result: CellResult, name: str, **update: object) -> CellResult:
+    """The same cell with other fields of its figures of that name."""
+    figures = tuple(
+        each.model_copy(update=update) if each.name == name else each for each in result.measurements
+    )
+    return result.model_copy(update={"measurements": figures})
+
+
+def without(result: CellResult, *names: str) -> CellResult:
+    """The same cell without its figures of those names."""
+    figures = tuple(each for each in result.measurements if each.name not in names)
+    return result.model_copy(update={"measurements": figures})
+
+
+def timed_again(
+    result: CellResult, *, name: str = "latency", setting: str = SETTING, factor: float = 1.0
+) -> CellResult:
+    """The same cell timed in a second way, `factor` times as long, with the first call of it."""
+    made = []
+    for each in result.measurements:
+        if each.name == "latency" or (each.name == "first_call" and name == "latency"):
+            update = {
+                "name": name if each.name == "latency" else each.name,
+                "setting": setting,
+                "value": each.value * factor,
+                "samples": tuple(tuple(one * factor for one in chunk) for chunk in each.samples),
+            }
+            made.append(each.model_copy(update=update))
+    return result.model_copy(update={"measurements": (*result.measurements, *made)})
+
+
+def sped_up(result: CellResult, *flags: str, name: str = "speedup") -> CellResult:
+    """The same cell with the measure's own ratio to the baseline, flagged; the baseline itself has none."""
+    if result.failure is not None or (result.cell.variant == "baseline" and result.cell.deploy.is_reference):
+        return result
+    made = _figure(name, 1.5, setting=SETTING, interval=(1.4, 1.6), protocol=_TIMING, direction="higher")
+    made = made.model_copy(update={"flags": flags})
+    return result.model_copy(update={"measurements": (*result.measurements, made)})
+
+
 def broken_result(variant: str, deployment: Deployment, failure: Failure) -> CellResult:
     """One cell that does not work; one whose outputs differ has the figures of its deployment."""
     is_made = failure.kind == "differs"

@@ -73,6 +73,13 @@ def test_equal_counts_are_the_same(factory):
     assert said["v1"].text.startswith("the same parameters, the same MACs")
 
 
+def test_a_ratio_of_one_network_after_the_other_says_so(factory):
+    flag = "not interleaved: a drift of the machine is in this ratio"
+    result = with_figures(factory.make_result("v1", speedup=1.5), speedup={"flags": (flag,)})
+    said, _ = sentences(factory, factory.make_result("baseline"), result)
+    assert said["v1"].cautions == (flag,)
+
+
 def test_unconverged_and_a_noisy_control_are_cautions(factory):
     base = factory.make_result("baseline", control=(1.02, 1.05))
     said, common = sentences(factory, base, factory.make_result("v1", flags=("unconverged",)))

@@ -281,7 +281,11 @@ def test_a_run_of_counts_alone_has_the_chart(open_report, factory, tmp_path):
     page.locator("#explorer-y").select_option(label="parameters, M")
     page.locator("#explorer-points button").nth(3).click()
     assert "207,865" in page.locator(CARD).inner_text()
-    # Where there is no chart, there are words.
+    # Where there is no chart, there are words, and only there.
+    instead = page.locator("#trade-offs p", has_text="needs a screen")
+    assert not instead.is_visible()
+    page.emulate_media(media="print")
+    assert instead.is_visible()
     bare = open_report(html, java_script_enabled=False)
     assert bare.locator("#trade-offs p", has_text="needs a screen").is_visible()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from benchbench.core.deployment_record import DeploymentRecord, OperatorNote
 from benchbench.report.compare_view import compare_runs
 from benchbench.report.deployment_grids import full_grid, matrix_grids
 from benchbench.report.deployment_tables import fact_grid, operator_grid, output_grid
+from benchbench.report.deployment_words import best_sentences
 from benchbench.report.document import Notes
 from benchbench.report.explorer import explore
 from benchbench.report.export import export
@@ -132,6 +134,76 @@ def test_outputs_say_how_far_what_was_asked_and_on_which_inputs(view):
     assert said == "inputs: 4 images of the test split, 4 sets, range of the outputs 1.90"
 
 
+@pytest.mark.parametrize(
+    ("relative", "share", "ranged"),
+    [
+        (0.0006, "0.060 %", "output with the lowest PSNR"),
+        (None, "50 %", "outputs"),
+        (0.5, "50 %", "outputs"),
+        # An output that is one value, and deployed another.
+        (math.inf, "", "output with the lowest PSNR"),
+    ],
+)
+def test_a_difference_is_told_as_the_share_that_the_tolerance_bounds(deployed, relative, share, ranged):
+    """Of several outputs the largest difference is not of the one whose range is stored."""
+    record = DeploymentRecord(value_range=1.0, relative_max_abs=relative)
+    results = [
+        deployed.deployed_result("v3", deployed.EAGER),
+        deployed.changed(
+            deployed.deployed_result("v3", deployed.COMPILE, record=record), "output_max_abs", value=0.5
+        ),
+    ]
+    (group,) = view_report([deployed.deployed_table(results)]).deployments
+    grid = output_grid(group, Notes())
+    (row,) = grid.rows
+    assert (row.items[1].detail, row.items[1].more) == (share, ("0.10 % is allowed",))
+    assert dict(grid.notes)[1].endswith(f", range of the {ranged} 1.00")
+
+
+def test_over_seeds_that_share_is_a_mean_as_the_difference_is(deployed):
+    results = [
+        deployed.changed(
+            deployed.deployed_result(
+                "v3",
+                deployed.COMPILE,
+                seed=seed,
+                record=DeploymentRecord(value_range=whole, relative_max_abs=share),
+            ),
+            "output_max_abs",
+            value=whole * share,
+        )
+        for seed, whole, share in ((0, 2.0, 0.0002), (1, 4.0, 0.0004))
+    ]
+    (group,) = view_report([deployed.deployed_table(results)]).deployments
+    grid = output_grid(group, Notes())
+    (row,) = grid.rows
+    assert (row.items[1].text, row.items[1].detail) == ("0.00100", "0.030 %")
+    assert "range of the outputs" in dict(grid.notes)[1]
+
+
+@pytest.mark.parametrize(
+    ("largest", "psnr_db", "told"),
+    [
+        (0.0, 200.0, "equal"),
+        # One value of an image that is off by its last digit.
+        (1.2e-10, 200.0, "at least 200 dB"),
+        (1e-6, 128.0, "128 dB"),
+    ],
+)
+def test_only_outputs_that_do_not_differ_are_equal(deployed, largest, psnr_db, told):
+    result = deployed.deployed_result("v3", deployed.COMPILE)
+    result = deployed.changed(result, "output_psnr", value=psnr_db)
+    result = deployed.changed(result, "output_max_abs", value=largest)
+    results = [deployed.deployed_result("v3", deployed.EAGER), result]
+    (group,) = view_report([deployed.deployed_table(results)]).deployments
+    assert output_grid(group, Notes()).rows[0].items[3].text == told
+    (matrix,) = matrix_grids(group, Notes())
+    assert matrix.rows[0].items[2].more[-2] == f"812 KiB, {told}"
+    said = best_sentences(group).sentences[0].text
+    words = "are equal to" if told == "equal" else f"have a PSNR of {told} to"
+    assert f"its outputs {words} eager float32's" in said
+
+
 def test_operators_are_counted_and_not_told_where_the_library_does_not(view):
     rows = {row.items[0].text: row.items for row in operator_grid(view.deployments[0]).rows}
     assert [item.text for item in rows["v3 openvino int8"][1:]] == ["61", "0", "15", "2", "not told"]
@@ -197,7 +269,7 @@ def test_what_is_absent_is_called_as_its_cell_would_be(deployed):
     only = table.run.model_copy(update={"command": "benchbench run deployed.yaml --only 'v3 openvino*'"})
     (row,) = absent_rows([table.model_copy(update={"results": tuple(left), "run": only})])
     assert row.label == "v3 openvino int8"
-    only = table.run.model_copy(update={"command": "benchbench run deployed.yaml --only 'v3 compile'"})
+    only = table.run.model_copy(update={"only": ("v3 compile",)})
     assert absent_rows([table.model_copy(update={"results": tuple(left), "run": only})]) == ()
 
 

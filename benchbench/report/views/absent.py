@@ -33,7 +33,7 @@ class AbsentRow:
 def absent_rows(tables: Sequence[ResultTable]) -> tuple[AbsentRow, ...]:
     """A row per file that was left out in reading, and per declared cell that has no result at all.
 
-    Cells that the run's `--only` left out are not looked for. At most `MOST_LISTED` cells of a run.
+    Cells that nobody asked for (`--only`) are not looked for. At most `MOST_LISTED` cells of a run.
     """
     rows: list[AbsentRow] = []
     for table in tables:
@@ -65,15 +65,14 @@ def _reason(table: ResultTable) -> tuple[str, str]:
 def _missing(table: ResultTable) -> Iterator[str]:
     """The label of each declared cell that has no result."""
     there = {_key(result.cell.variant, result.cell.settings, result.cell.seed) for result in table.results}
-    only = _only(table)
+    only = table.run.only
     for name, settings in network_names(table.suite):
         seed = next((each.value for each in settings if each.key == "seed"), 0)
         group = table.suite.variants[name].group
         for deployment in table.suite.deployments:
             label = " ".join(filter(None, (name, *map(str, settings), deployment_label(deployment.named))))
-            if only is not None and not any(
-                fnmatchcase(text, only) for text in (name, label, group, table.suite.name) if text
-            ):
+            texts = [text for text in (name, label, group, table.suite.name) if text]
+            if only is not None and not any(fnmatchcase(text, glob) for text in texts for glob in only):
                 continue
             if _key(name, (*settings, *deployed_settings(deployment)), seed) not in there:
                 yield label
@@ -89,13 +88,3 @@ def _words(table: ResultTable) -> list[str]:
         return shlex.split(table.run.command)
     except ValueError:
         return []
-
-
-def _only(table: ResultTable) -> str | None:
-    words = _words(table)
-    for at, word in enumerate(words):
-        if word == "--only" and at + 1 < len(words):
-            return words[at + 1]
-        if word.startswith("--only="):
-            return word.removeprefix("--only=")
-    return None

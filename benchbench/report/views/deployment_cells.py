@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from benchbench.core.measurement import Failure
 from benchbench.core.visible import on_one_line
 from benchbench.report.views.deployment_model import DeployedCell, JudgedQuality
 from benchbench.report.views.latency_pairs import LatencyPairs, PairedRatio
-from benchbench.report.views.lines import Line, estimate, find_figure
+from benchbench.report.views.lines import Estimate, Line, estimate, find_figure, settings_of
 from benchbench.report.views.quality import QualityColumn, quality_ratio
 from benchbench.report.views.quality_keys import QualityKey
 from benchbench.report.views.summary import TimeKey
+
+# Taken with the latency, at its setting.
+_TIMED = frozenset({"first_call", "cold_start"})
 
 
 def deployed_cell(
@@ -20,8 +24,20 @@ def deployed_cell(
     pairs: LatencyPairs | None,
     columns: Sequence[QualityColumn],
     baseline: Line | None,
+    *,
+    timed: Collection[str],
 ) -> DeployedCell:
-    """The cell of `line`, one of the `lines` that are compared; `baseline` is theirs in eager float32."""
+    """The cell of `line`, one of the `lines` that are compared.
+
+    Args:
+        line: its own.
+        lines: all of one group.
+        key: how the group was timed; None where nothing was.
+        pairs: its ratios.
+        columns: the qualities that are shown.
+        baseline: the group's in eager float32.
+        timed: the settings of every way of timing that the lines have.
+    """
     alike = [each for each in lines if each.variant == line.variant]
     eager = next((each for each in alike if each.deployment.is_reference), None)
     way = _way(line)
@@ -34,7 +50,7 @@ def deployed_cell(
 
     failures = [each for result in line.results for each in result.failures]
     names = dict.fromkeys(each.name for result in line.results for each in result.measurements)
-    made = {name: estimate(line.results, name, _setting(line, name, key)) for name in names}
+    made = {name: _figure(line, name, key, timed) for name in names}
     return DeployedCell(
         line=line,
         variant=line.variant,
@@ -57,7 +73,7 @@ def deployed_cell(
         ),
         record=next((each.deployment for each in line.results if each.deployment is not None), None),
         failure=next((each for each in failures if each.of == "cell"), None),
-        untimed=next((each for each in failures if each.of == "latency"), None),
+        untimed=_why_untimed([each for each in failures if each.of == "latency"], key),
     )
 
 
@@ -66,11 +82,24 @@ def _way(line: Line) -> str:
     return on_one_line(line.deployment.label)
 
 
-def _setting(line: Line, name: str, key: TimeKey | None) -> str | None:
-    """That of the timing, where the figure was made at it."""
-    wanted = None if key is None else key.setting
-    made = (each for result in line.results for each in result.measurements if each.name == name)
-    return wanted if any(each.setting == wanted for each in made) else None
+def _figure(line: Line, name: str, key: TimeKey | None, timed: Collection[str]) -> Estimate | None:
+    """That of the timing; one that was made at none of the timed settings is every group's."""
+    if key is None:
+        return estimate(line.results, name)
+    made = settings_of([line], name)
+    if key.setting in made:
+        return estimate(line.results, name, key.setting)
+    common = [] if name in _TIMED else [each for each in made if each not in timed]
+    return estimate(line.results, name, common[0]) if common else None
+
+
+def _why_untimed(failures: Sequence[Failure], key: TimeKey | None) -> Failure | None:
+    """Of one that this machine skipped at one setting, and that failed at another, the one of `key`.
+
+    A failure has no setting of its own, and a skipped one opens with it.
+    """
+    here = [each for each in failures if key is not None and each.reason.startswith(f"{key.setting}: ")]
+    return next(iter((*here, *(each for each in failures if each.kind != "skipped"), *failures)), None)
 
 
 def _judge(line: Line, key: QualityKey, eager: Line | None, column: QualityColumn) -> JudgedQuality | None:

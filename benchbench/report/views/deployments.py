@@ -29,9 +29,10 @@ def deployment_groups(
     chosen = main_keys([column.key for column in qualities])
     columns = [column for column in qualities if column.key in chosen]
     return tuple(
-        _group(members, key, columns, name=_name(members[0], run_ids) if len(deployed) > 1 else "")
+        _group(members, key, keys, columns, name=_name(members[0], run_ids) if len(deployed) > 1 else "")
         for members in deployed
-        for key in (time_keys(members) or (None,))
+        for keys in (time_keys(members),)
+        for key in (keys or (None,))
     )
 
 
@@ -41,11 +42,18 @@ def _name(line: Line, run_ids: Sequence[str]) -> str:
 
 
 def _group(
-    lines: Sequence[Line], key: TimeKey | None, columns: Sequence[QualityColumn], *, name: str
+    lines: Sequence[Line],
+    key: TimeKey | None,
+    keys: Sequence[TimeKey],
+    columns: Sequence[QualityColumn],
+    *,
+    name: str,
 ) -> DeploymentGroup:
     baseline = next((line for line in lines if line.is_baseline), None)
     pairs = None if key is None else LatencyPairs(key, lines=len(lines))
-    cells = tuple(deployed_cell(line, lines, key, pairs, columns, baseline) for line in lines)
+    # What was made at no setting at all belongs to every way of timing.
+    settings = {each.setting for each in keys if each.setting}
+    cells = tuple(deployed_cell(line, lines, key, pairs, columns, baseline, timed=settings) for line in lines)
     timed = [each for each in cells if each.latency is not None]
     variants = tuple(dict.fromkeys(each.variant for each in cells))
     of_variant = {name: [each for each in timed if each.variant == name] for name in variants}

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchbench.core.changes import LATENCIES
 from benchbench.core.measurement import Measurement
-from benchbench.core.statistics import paired_ratio
+from benchbench.core.statistics import RatioEstimate, paired_ratio
 from benchbench.report.views.lines import Line, estimate, find_figure
 from benchbench.report.views.summary import TimeKey
 
@@ -19,15 +20,25 @@ from benchbench.report.views.summary import TimeKey
 MANY_LINES = 30
 _RESAMPLES, _FEWER_RESAMPLES = 1000, 400
 
+# Under any other protocol entry i of two lines is no round that both were in.
+_SIDE_BY_SIDE = "latency/interleaved"
+
 _Rounds = list[NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
 class PairedRatio:
-    """How many times as fast one is as another; no interval where their rounds are not aligned."""
+    """How many times as fast one is as another.
+
+    Attributes:
+        value: over several seeds the geometric mean, so that the inverse of it is the other one's.
+        interval: None where their rounds are not aligned; then `value` is of medians.
+        flags: those of the speed-ups of all lines behind it, and how many seeds are paired if not all.
+    """
 
     value: float
     interval: tuple[float, float] | None
+    flags: tuple[str, ...] = ()
 
     @property
     def is_clear(self) -> bool:
@@ -43,7 +54,7 @@ class PairedRatio:
     def inverse(self) -> PairedRatio:
         """The same two, seen from the other."""
         interval = None if self.interval is None else (1 / self.interval[1], 1 / self.interval[0])
-        return PairedRatio(1 / self.value, interval)
+        return PairedRatio(1 / self.value, interval, self.flags)
 
 
 class LatencyPairs:
@@ -75,22 +86,35 @@ class LatencyPairs:
         return self._known[key]
 
     def _estimate(self, top: Sequence[Line], bottom: Sequence[Line]) -> PairedRatio | None:
-        seeds = set.intersection(*({each.cell.seed for each in line.results} for line in (*top, *bottom)))
+        lines = (*top, *bottom)
+        seeds = set.intersection(*({each.cell.seed for each in line.results} for line in lines))
         found = [self._of_seed(top, bottom, seed) for seed in sorted(seeds)]
         paired = [each for each in found if each is not None]
         if not paired:
             return self._of_medians(top, bottom)
-        intervals = [each.interval for each in paired if each.interval is not None]
+        values = [each.value for each in paired]
+        timed = {
+            each.cell.seed
+            for line in lines
+            for each in line.results
+            if self._figure(line, each.cell.seed) is not None
+        }
         return PairedRatio(
-            value=statistics.fmean(each.value for each in paired),
+            value=statistics.geometric_mean(values) if len(values) > 1 else values[0],
             # As for every figure over seeds: the hull, which is never too narrow.
-            interval=(min(low for low, _ in intervals), max(high for _, high in intervals)),
+            interval=(min(each.interval.low for each in paired), max(each.interval.high for each in paired)),
+            flags=(
+                *self._flags(lines),
+                *([f"paired in {len(paired)} of {len(timed)} seeds"] if len(paired) < len(timed) else []),
+            ),
         )
 
-    def _of_seed(self, top: Sequence[Line], bottom: Sequence[Line], seed: int) -> PairedRatio | None:
+    def _of_seed(self, top: Sequence[Line], bottom: Sequence[Line], seed: int) -> RatioEstimate | None:
         figures = [[self._figure(line, seed) for line in side] for side in (top, bottom)]
         known = [each for side in figures for each in side if each is not None]
         if len(known) < len(top) + len(bottom) or len({each.protocol.hash for each in known}) > 1:
+            return None
+        if known[0].protocol.name != _SIDE_BY_SIDE:
             return None
         shapes = {tuple(len(chunk) for chunk in each.samples) for each in known}
         if len(shapes) > 1 or any(length < 2 for length in next(iter(shapes))) or not next(iter(shapes)):
@@ -98,8 +122,12 @@ class LatencyPairs:
         if any(not 0 < sample < math.inf for each in known for chunk in each.samples for sample in chunk):
             return None
         over, under = ([each for each in side if each is not None] for side in figures)
-        made = paired_ratio(_product(over), _product(under), resamples=self._resamples)
-        return PairedRatio(made.value, (made.interval.low, made.interval.high))
+        return paired_ratio(_product(over), _product(under), resamples=self._resamples)
+
+    def _flags(self, lines: Sequence[Line]) -> tuple[str, ...]:
+        name, setting = LATENCIES[self._key.name], self._key.setting
+        made = (find_figure(result, name, setting, declared={}) for line in lines for result in line.results)
+        return tuple(dict.fromkeys(flag for each in made if each is not None for flag in each.flags))
 
     def _figure(self, line: Line, seed: int) -> Measurement | None:
         result = next((each for each in line.results if each.cell.seed == seed), None)
@@ -115,7 +143,8 @@ class LatencyPairs:
         values = [[each.value for each in side if each is not None and each.value > 0] for side in sides]
         if [len(each) for each in values] != [len(top), len(bottom)]:
             return None
-        return PairedRatio(math.prod(values[0]) / math.prod(values[1]), None)
+        ratio = math.prod(values[0]) / math.prod(values[1])
+        return PairedRatio(ratio, None, self._flags((*top, *bottom)))
 
 
 def _product(figures: Sequence[Measurement]) -> _Rounds:

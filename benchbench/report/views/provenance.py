@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 Verdict = Literal["unknown", "noisy", "wide", "quiet"]
 
 WIDEST_TIMES = 2.0
-"""An A/A interval may be so many times as wide as the protocol asks of a ratio; `gate` allows the same."""
+"""An A/A interval may be so many times as wide as the protocol asks of a ratio."""
 WIDEST = 0.1
 """Its relative half-width where the protocol asks for none."""
 
