@@ -91,7 +91,10 @@ def _told(done: Exported) -> str:
     size = format_quantity(sum(each.bytes for each in made.files), "B")
     names = ", ".join(each.name for each in made.files)
     same = "are eager float32's, bit by bit"
-    apart = f"differ from eager's by up to {found.relative:.2g} of their range, {found.psnr_db:.1f} dB"
+    share = "" if found.relative is None else f" ({found.relative:.2g} of their range)"
+    apart = f"differ from eager's by up to {found.max_abs:.2g}{share}"
+    if found.psnr_db is not None:
+        apart += f", {found.psnr_db:.1f} dB"
     lines = [
         f"{done.card.label}: {names}, {size}, {made.parameters:,} parameters",
         f"loaded again, its outputs {same if found.max_abs == 0 else apart} ({found.inputs})",

@@ -217,12 +217,19 @@ class CellResult(Frozen):
 
 
 class RunRecord(Frozen):
-    """When, how and how long a run went."""
+    """When, how and how long a run went.
+
+    Attributes:
+        command: the first, of several where it was resumed.
+        finished: when everything that was asked was done; None while it is not.
+        only: the globs that cells were chosen by; None where all were asked for.
+    """
 
     id: str
     command: str
     started: str
     finished: str | None = None
+    only: tuple[str, ...] | None = None
     benchbench: str
     phases: tuple[Phase, ...] = ()
 

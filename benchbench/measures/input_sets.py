@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -102,14 +103,19 @@ def _enlarged(value: Tensor) -> Tensor:
 
 
 def calibration_inputs(subject: Subject, images: Callable[[], Splits], *, count: int, seed: int) -> InputSets:
-    """Sets of training images where the network takes images, else seeded ones, for quantisation.
+    """Training images where the network takes images, else seeded inputs, in batches, for quantisation.
+
+    Args:
+        count: of examples.
 
     Raises:
         CalibrationError: there are no data, fewer than asked, or they do not fit the network's input.
     """
+    batch = subject.inputs[0].shape[0]
+    many = math.ceil(count / batch)
     if not any(fields_taken(subject)):
-        drawn = [_drawn(subject, None, _indices(subject, at), seed) for at in range(count)]
-        return InputSets(drawn, f"{count} drawn with seed {seed}")
+        drawn = [_drawn(subject, None, _indices(subject, at), seed) for at in range(many)]
+        return InputSets(drawn, f"{many * batch} drawn with seed {seed}")
     try:
         splits = images()
         contents = contents_among(subject, splits.train)
@@ -119,19 +125,20 @@ def calibration_inputs(subject: Subject, images: Callable[[], Splits], *, count:
             expected="data that the network can be given",
             fix="declare the suite's `data`, or `calibration: {data: {source: photos, size: 256}}`",
         ) from error
-    there = 0 if contents is None else len(contents) // subject.inputs[0].shape[0]
+    there = 0 if contents is None else len(contents)
     if there < count:
         raise CalibrationError(
-            f"the calibration set is too small: {there} sets of inputs in the train split, {count} asked",
+            f"the calibration set is too small: {there} examples in the train split, {count} asked",
             fix=f"declare `calibration: {{images: {there}}}`, or more data"
             if there >= 8
             else "declare more data",
         )
     assert contents is not None
-    batch = subject.inputs[0].shape[0]
     order = torch.randperm(len(contents), generator=torch.Generator().manual_seed(seed)).tolist()
-    sets = [_drawn(subject, contents, order[at * batch : (at + 1) * batch], seed) for at in range(count)]
+    # A last batch that is not full begins anew.
+    order = [order[at % count] for at in range(many * batch)]
     try:
+        sets = [_drawn(subject, contents, order[at * batch : (at + 1) * batch], seed) for at in range(many)]
         _check_shapes(subject, sets)
     except DataError as error:
         raise CalibrationError(error.problem, expected=error.expected, fix=error.fix) from error

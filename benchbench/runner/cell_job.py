@@ -43,7 +43,14 @@ def execute_cell(job: CellJob) -> CellResult:
         return result.model_copy(update={"failures": (failure,), "phases": tuple(phases)})
     context = context_of(job)
     deployed = subject
+    counted: dict[int, tuple[Measured, Phase]] = {}
     if not cell.deploy.is_reference:
+        # Before deployment folds norms of weights: what is counted is the network as it was trained.
+        counted = {
+            index: _timed_measure(subject, spec, context)
+            for index, spec in enumerate(job.measures)
+            if MEASURES.load(spec.name).needs == "structure" and MEASURES.load(spec.name).per_cell is not None
+        }
         started = time.perf_counter()
         try:
             found = deploy_subject(subject, Path(job.folder))
@@ -55,21 +62,23 @@ def execute_cell(job: CellJob) -> CellResult:
         if found.failure is not None:
             return result.model_copy(update={"failures": (found.failure,), "phases": tuple(phases)})
         deployed = found.subject
-    elif job.is_deployed_elsewhere:
-        result = result.model_copy(update={"measurements": (*result.measurements, weights_size(subject))})
-    for spec in job.measures:
+    for index, spec in enumerate(job.measures):
         measure = MEASURES.load(spec.name)
         if measure.per_cell is None:
             continue
-        started = time.perf_counter()
         refusal = refuse_deployed(cell) if measure.needs == "gradients" else None
         if refusal is not None:
             measured = Measured(failures=(refusal.model_copy(update={"of": spec.name}),))
+        elif index in counted:
+            measured, phase = counted[index]
+            phases.append(phase)
         else:
-            # What is counted is the network; what is judged is what its backend makes.
-            measured = _measure(subject if measure.needs == "structure" else deployed, spec, context)
-        phases.append(_phase(f"measure {spec.name}", time.perf_counter() - started))
+            measured, phase = _timed_measure(deployed, spec, context)
+            phases.append(phase)
         result = result.merged(_as_result(cell, measured))
+    if cell.deploy.is_reference and job.is_deployed_elsewhere:
+        # Last: it folds the norms of weights.
+        result = result.model_copy(update={"measurements": (*result.measurements, weights_size(subject))})
     return result.model_copy(update={"phases": tuple(phases)})
 
 
@@ -106,8 +115,7 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
         )
     result = result.model_copy(update={"replacements": exchanged})
     if cell.train is None or cell.train.recipe is None or not cell.deploy.is_reference:
-        checkpoint = str(subject.checkpoint) if subject.checkpoint else None
-        return subject, result.model_copy(update={"checkpoint": checkpoint})
+        return subject, result.model_copy(update={"checkpoint": _as_kept(subject.checkpoint, folder)})
     started = time.perf_counter()
     outcome = train_cell(subject, job)
     inside_s = sum(phase.inside_s for phase in outcome.phases)
@@ -125,11 +133,25 @@ def _prepare(job: CellJob, result: CellResult, phases: list[Phase]) -> tuple[Sub
     )
 
 
+def _as_kept(checkpoint: Path | None, folder: Path) -> str | None:
+    """A path below the run's folder without it, so that the run can be moved; any other as it is."""
+    if checkpoint is None:
+        return None
+    here, below = checkpoint.resolve(), folder.resolve()
+    return str(here.relative_to(below)) if here.is_relative_to(below) else str(checkpoint)
+
+
 def _left_out(images: Splits) -> tuple[Failure, ...]:
     if not images.left_out:
         return ()
     reason = f"passed over, as asked ({len(images.left_out)} in all): {'; '.join(images.left_out[:20])}"
     return (Failure(of="data", kind="skipped", reason=reason),)
+
+
+def _timed_measure(subject: Subject, spec: MeasureSpec, context: MeasureContext) -> tuple[Measured, Phase]:
+    started = time.perf_counter()
+    measured = _measure(subject, spec, context)
+    return measured, _phase(f"measure {spec.name}", time.perf_counter() - started)
 
 
 def _measure(subject: Subject, spec: MeasureSpec, context: MeasureContext) -> Measured:

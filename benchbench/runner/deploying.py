@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,22 +12,23 @@ import torch
 
 from benchbench.backends.prepare import setup_for, start_backends, write_artefact
 from benchbench.core.arguments import assemble
-from benchbench.core.backends import Network, Session
+from benchbench.core.backends import Network, Session, Setup
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
-from benchbench.core.data_spec import DataSpec
+from benchbench.core.deployment import Deployment
 from benchbench.core.deployment_record import DeploymentRecord
-from benchbench.core.errors import OutputsDifferError
+from benchbench.core.errors import NotHadError, OutputsDifferError, UnsupportedDeploymentError
 from benchbench.core.examples import Splits
 from benchbench.core.measurement import Failure, Measurement, Protocol
-from benchbench.core.model import JsonValue, parse_options
-from benchbench.core.registry import BACKENDS, SOURCES
+from benchbench.core.model import JsonValue
+from benchbench.core.registry import BACKENDS
 from benchbench.measures.agreement import agreement_figures, check_tolerance, compare_outputs
 from benchbench.measures.deployed import open_deployed
 from benchbench.measures.fold import fold_parametrizations
 from benchbench.measures.input_sets import InputSets, calibration_inputs, comparison_inputs
 from benchbench.runner.files import digest_of_files
 from benchbench.runner.jobs import explain_failure
+from benchbench.runner.subjects import open_source
 from benchbench.runner.training import open_images_of
 
 COMPARED = 4  # sets of inputs whose outputs are held to eager float32's
@@ -63,31 +65,27 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
     """
     assert subject.cell is not None
     cell = subject.cell
-    device = "cpu" if "cpu" in BACKENDS.load(cell.deploy.backend).precisions else "cuda"
     # As many as this process computes with in eager torch, too.
     threads = torch.get_num_threads()
+    setup = setup_here(cell.deploy, threads=threads)
+    device = setup.device
     start_backends([cell.deploy.backend])
-    setup = setup_for(cell.deploy, device=device, threads=threads)
     fold_parametrizations(subject.module)
     started = time.perf_counter()
     calibration = calibration_of(subject)
     network = Network(
         subject.module.eval(), subject.inputs, subject.places, () if calibration is None else calibration.sets
     )
-    with torch.inference_mode(False), torch.no_grad():
-        written = write_artefact(network, setup, folder / "artefacts" / cell.id)
+    written = _write(network, setup, folder / "artefacts" / cell.id)
     exported_s = time.perf_counter() - started
     opened, _ = open_deployed(
         replace(subject, artefact=written, load_s=0.0), device=device, threads=threads, fold=lambda module: ""
     )
     assert opened.session is not None
     compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
-    reference = subject.module.to(device)
-    found = compare_outputs(
-        opened.session.run,
-        lambda given: call_in_eager(replace(subject, module=reference), given, device=device),
-        compared.sets,
-    )
+    check_repeatable(subject, compared.sets[0])
+    # Both on the CPU: what a session of a GPU returns lies there too.
+    found = compare_outputs(opened.session.run, lambda given: call_in_eager(subject, given), compared.sets)
     files = [] if written is None else sorted(each for each in written.parent.iterdir() if each.is_file())
     protocol = _protocol(cell, device=device, threads=threads, calibration=calibration)
     figures = [
@@ -113,6 +111,7 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
         operators=None if operators is None else operators(),
         operators_told=opened.session.tells,
         value_range=found.value_range,
+        relative_max_abs=found.relative,
         operator_count=opened.session.operator_count,
     )
     try:
@@ -123,8 +122,61 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
     return DeployedCell(opened, tuple(figures), record, None)
 
 
+def setup_here(deployment: Deployment, *, threads: int) -> Setup:
+    """How a deployment is run on this machine: on the CPU where it has it, else on the GPU.
+
+    Raises:
+        DependencyError, NotHadError, OptionError: as `setup_for`; where neither has it, with both reasons.
+    """
+    refusals: list[NotHadError] = []
+    for device in BACKENDS.load(deployment.backend).precisions:
+        try:
+            return setup_for(deployment, device=device, threads=threads)
+        except NotHadError as error:
+            refusals.append(error)
+    first, *others = refusals
+    first.problem = "; ".join(dict.fromkeys(each.problem for each in (first, *others)))
+    raise first
+
+
+def _write(network: Network, setup: Setup, folder: Path) -> Path | None:
+    """The artefact, alone in its folder: what a killed attempt left there is not taken for part of it."""
+    unfinished = folder.with_name(f".{folder.name}.new")
+    for each in (unfinished, folder):
+        if each.exists():
+            shutil.rmtree(each)
+    with torch.inference_mode(False), torch.no_grad():
+        written = write_artefact(network, setup, unfinished)
+    if written is None:
+        return None
+    unfinished.rename(folder)
+    return folder / written.name
+
+
+def check_repeatable(subject: Subject, given: Sequence[torch.Tensor]) -> None:
+    """Whether the network makes the same of the same inputs twice, as it must to be held to itself.
+
+    Raises:
+        UnsupportedDeploymentError: it draws random numbers of its own.
+    """
+    # Each seeded by torch's generator, which goes on from call to call.
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        first, second = (_call(subject, given) for _ in range(2))
+    # Sums of several threads may differ in their last digits.
+    if compare_outputs(lambda _: first, lambda _: second, [tuple(given)]).relative > 1e-4:
+        raise UnsupportedDeploymentError(
+            "the network draws random numbers: of the same inputs it makes something else at every call",
+            expected="outputs that its inputs decide",
+            fix="take the noise as an input, or draw it in `__init__` and keep it in a buffer",
+        )
+
+
 def weights_size(subject: Subject) -> Measurement:
-    """Bytes of parameters and buffers: what a network needs on disk that no backend writes a file of."""
+    """Bytes of parameters and buffers: what a network needs on disk that no backend writes a file of.
+
+    Norms of weights are folded, in place, as in every deployment.
+    """
+    fold_parametrizations(subject.module)
     tensors = {id(each): each for each in (*subject.module.parameters(), *subject.module.buffers())}
     precision = subject.deployment.precision
     narrow = precision in ("bf16", "fp16")
@@ -149,22 +201,21 @@ def calibration_of(subject: Subject) -> InputSets | None:
     cell, own = subject.cell, deploy.calibration.data
 
     def images() -> Splits:
-        return open_images_of(cell) if own is None else _open(own, cell.seed)
+        return open_images_of(cell) if own is None else open_source(own, cell.seed)
 
     asked = deploy.calibration
     return calibration_inputs(subject, images, count=asked.images, seed=asked.seed)
 
 
-def _open(spec: DataSpec, seed: int) -> Splits:
-    source = SOURCES.load(spec.source)
-    return source.open(parse_options("data source", spec.source, source.options, spec.options), seed)
-
-
-def call_in_eager(subject: Subject, given: Sequence[torch.Tensor], *, device: str = "cpu") -> object:
+def call_in_eager(subject: Subject, given: Sequence[torch.Tensor]) -> object:
     """What the module itself makes of a set of inputs; torch's generator is left as it was."""
-    args, kwargs = assemble([each.to(device) for each in given], subject.places)
     with torch.random.fork_rng(devices=[]):
-        made: object = subject.module(*args, **kwargs)
+        return _call(subject, given)
+
+
+def _call(subject: Subject, given: Sequence[torch.Tensor]) -> object:
+    args, kwargs = assemble(list(given), subject.places)
+    made: object = subject.module(*args, **kwargs)
     return made
 
 

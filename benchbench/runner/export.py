@@ -26,7 +26,8 @@ from benchbench.runner.export_choice import Target, choose_cell, choose_deployme
 from benchbench.runner.export_facts import Format, Made, ModelCard, RunFacts, Weights
 from benchbench.runner.export_figures import facts_of, machine_of, not_measured
 from benchbench.runner.export_usage import usage_of
-from benchbench.runner.export_weights import digest_of_file, find_weights_run, weights_of
+from benchbench.runner.export_weights import find_weights_run, weights_of
+from benchbench.runner.files import digest_of_file
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import ExportJob, Job
 

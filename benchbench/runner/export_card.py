@@ -222,9 +222,10 @@ def _agreement(card: ModelCard) -> Iterator[str]:
         f"({escape(found.inputs)}):"
     )
     yield ""
-    psnr = "outputs are equal" if found.max_abs == 0 else f"{found.psnr_db:.1f} dB"
+    psnr = "outputs are equal" if found.psnr_db is None else f"{found.psnr_db:.1f} dB"
+    share = "" if found.relative is None else f" ({found.relative:.3%} of the range)"
     rows = [
-        ("largest difference", f"{significant(found.max_abs)} ({found.relative:.3%} of the range)"),
+        ("largest difference", f"{significant(found.max_abs)}{share}"),
         ("mean difference", significant(found.mean_abs)),
         ("PSNR", psnr),
         ("range of the outputs", significant(found.value_range)),

@@ -113,7 +113,15 @@ def choose_deployment(
         and each.deploy.backend == target.backend
         and (each.deploy.precision, each.deploy.shapes) == (wanted, open_sizes)
     ]
-    if len(declared) == 1:
+    if len(declared) > 1:
+        labels = [each.label for each in declared]
+        raise OptionError(
+            f"--to {target.name}: the suite declares {len(declared)} deployments of that kind for "
+            f"'{network.label}'",
+            expected=f"one of {', '.join(labels)}",
+            fix=f"--only '{labels[0]}'",
+        )
+    if declared:
         return declared[0]
     deploy = Deployment(backend=target.backend, precision=wanted, shapes=open_sizes)
     settings = (*network.settings, *deployed_settings(deploy))

@@ -62,6 +62,8 @@ class Agreed(Frozen):
     Attributes:
         inputs: which inputs, in words.
         sets: how many sets of them.
+        psnr_db: None where nothing differs: JSON has no infinity.
+        relative: `max_abs` as a share of the range; None where all of eager float32's outputs are one value.
         value_range: of eager float32's outputs.
         max_abs_allowed, psnr_db_asked: the tolerance; None is no bound.
     """
@@ -70,8 +72,8 @@ class Agreed(Frozen):
     sets: int
     max_abs: float
     mean_abs: float
-    psnr_db: float
-    relative: float
+    psnr_db: float | None
+    relative: float | None
     value_range: float
     max_abs_allowed: float | None
     psnr_db_asked: float | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ from benchbench.measures.agreement import Agreement, check_tolerance, compare_ou
 from benchbench.measures.counting import count
 from benchbench.measures.fold import find_foldable, fold_parametrizations
 from benchbench.measures.input_sets import comparison_inputs
-from benchbench.runner.deploying import COMPARED, calibration_of, call_in_eager
+from benchbench.runner.deploying import COMPARED, calibration_of, call_in_eager, check_repeatable
 from benchbench.runner.export_facts import Agreed, Calibrated, CardFile, Format, Made, Replaced
 from benchbench.runner.export_files import read_tensors, versions_for
-from benchbench.runner.files import digest_of_files
+from benchbench.runner.files import digest_of_file, digest_of_files
 from benchbench.runner.jobs import DISK_ERRORS, ExportJob
 from benchbench.runner.subjects import build_subject
 from benchbench.runner.training import open_images_of
@@ -83,6 +83,7 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
     say("loading it again, and comparing it with eager float32 ...")
     session = _reopen(way, job, setup, written)
     compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
+    check_repeatable(subject, compared.sets[0])
     found = compare_outputs(session.run, lambda each: call_in_eager(subject, each), compared.sets)
     bounds = cell.deploy.bounds
     _check(found, bounds, written)
@@ -107,11 +108,11 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
             sets=len(compared.sets),
             max_abs=found.max_abs,
             mean_abs=found.mean_abs,
-            psnr_db=found.psnr_db,
-            relative=found.relative,
+            psnr_db=_finite(found.psnr_db),
+            relative=_finite(found.relative),
             value_range=found.value_range,
-            max_abs_allowed=bounds.max_abs,
-            psnr_db_asked=bounds.psnr_db,
+            max_abs_allowed=_finite(bounds.max_abs),
+            psnr_db_asked=_finite(bounds.psnr_db),
         ),
         calibration=None
         if calibration is None
@@ -123,6 +124,10 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
         if operators is None
         else tuple(f"{each.operator} x {each.count}: {each.what}" for each in operators),
     )
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
 
 
 def _count(subject: Subject) -> tuple[int, int | None, str | None]:
@@ -182,11 +187,7 @@ def _check(found: Agreement, bounds: Tolerance, written: Path) -> None:
 
 
 def _file(path: Path) -> CardFile:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return CardFile(name=path.name, bytes=path.stat().st_size, sha256=digest.hexdigest())
+    return CardFile(name=path.name, bytes=path.stat().st_size, sha256=digest_of_file(path))
 
 
 def _replaced(subject: Subject) -> tuple[Replaced, ...]:

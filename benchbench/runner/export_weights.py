@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from benchbench.core.reading import one_line
 from benchbench.core.registry import RECIPES
 from benchbench.core.store import RunStore, find_run
 from benchbench.runner.export_facts import Weights
-from benchbench.runner.files import checkpoint_of
-from benchbench.runner.subjects import declared_checkpoint
+from benchbench.runner.files import checkpoint_of, digest_of_file
+from benchbench.runner.subjects import check_file, declared_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,37 +97,23 @@ def weights_of(
         return _loaded(cell, path), path
     path_or_none = declared_checkpoint(cell)
     if path_or_none is not None:
-        if not path_or_none.is_file():
-            raise CheckpointError(
-                f"no checkpoint at {path_or_none} (cell {cell.network.id})",
-                expected="a .safetensors file, or a .pt/.pth that torch.load(weights_only=True) reads",
-                fix="correct 'load', or train with 'recipe'",
-            )
+        check_file(path_or_none, cell)
         return _loaded(cell, path_or_none), path_or_none.resolve()
     if declared is not None:
         raise _untrained(suite, cell, results=results, command=command)
     return Weights(origin="random", seed=cell.seed), None
 
 
-def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file's bytes.
-
-    Raises:
-        CheckpointError: it cannot be read.
-    """
-    digest = hashlib.sha256()
+def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        return digest_of_file(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def _loaded(cell: Cell, path: Path) -> Weights:
     # The name alone: a card goes to others, whom folders of this machine do not concern.
-    return Weights(origin="loaded", file=path.name, sha256=digest_of_file(path), seed=cell.seed)
+    return Weights(origin="loaded", file=path.name, sha256=_digest(path), seed=cell.seed)
 
 
 def _trained(cell: Cell, found: FoundRun, path: Path) -> Weights:
@@ -141,7 +126,7 @@ def _trained(cell: Cell, found: FoundRun, path: Path) -> Weights:
     return Weights(
         origin="trained",
         file=str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name,
-        sha256=digest_of_file(path),
+        sha256=_digest(path),
         run=found.table.run.id,
         recipe=cell.train.recipe,
         steps=getattr(options, "steps", None),
@@ -179,8 +164,10 @@ def _untrained(suite: str, cell: Cell, *, results: Path, command: str) -> Checkp
 
 def _what_it_holds(store: RunStore, cell: Cell) -> str | None:
     """Cells of the same variant, which differ in what was declared of them."""
-    names = [path.stem for path in sorted((store.folder / "cells").glob(f"{cell.variant}-*.json"))]
-    own = [each for each in names if each.removesuffix(each.rpartition("-")[2]) == f"{cell.variant}-"]
+    # Ids are made of the variant's name where it can be part of a file's name.
+    start = cell.network.id.rpartition("-")[0]
+    names = [path.stem for path in sorted((store.folder / "cells").glob(f"{start}-*.json"))]
+    own = [each for each in names if each.rpartition("-")[0] == start]
     if not own:
         return None
     header = store.read_header()

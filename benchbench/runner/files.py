@@ -27,6 +27,16 @@ def artefact_of(store: RunStore, cell_id: str) -> str | None:
     return str(store.folder.resolve() / result.deployment.artefact)
 
 
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def digest_of_files(files: Sequence[Path]) -> str:
     """SHA-256 over the name and the bytes of each, 16 hexadecimal digits."""
     digest = hashlib.sha256()

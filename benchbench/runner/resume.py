@@ -63,6 +63,19 @@ def check_machine(store: RunStore, now: Environment) -> None:
             )
 
 
+def reopen(store: RunStore, only: str | None) -> None:
+    """Say in the run's file that it goes on, and what is asked of it now beside what was before.
+
+    Args:
+        only: a glob over cells; None for all.
+    """
+    header = store.read_header()
+    before = header.run.only
+    globs = None if before is None or only is None else tuple(dict.fromkeys((*before, only)))
+    record = header.run.model_copy(update={"only": globs, "finished": None})
+    store.write_header(header.suite, record, header.environment)
+
+
 def is_complete(store: RunStore, cells: Sequence[Cell]) -> bool:
     """Whether nothing is left to do for any of `cells`."""
     table = store.read_table()

@@ -26,7 +26,14 @@ from benchbench.runner.files import checkpoint_of
 from benchbench.runner.isolate import run_isolated
 from benchbench.runner.jobs import CellJob, CheckJob, Job
 from benchbench.runner.lock import exclusive_run
-from benchbench.runner.resume import check_machine, has_lost_files, is_complete, is_finished, resumable
+from benchbench.runner.resume import (
+    check_machine,
+    has_lost_files,
+    is_complete,
+    is_finished,
+    reopen,
+    resumable,
+)
 from benchbench.runner.static_cells import finish_static_cells
 from benchbench.runner.subjects import check_cells
 
@@ -84,11 +91,13 @@ def run(
             id=_free_id(out / suite.name),
             command=command,
             started=_now(),
+            only=None if only is None else (only,),
             benchbench=benchbench.__version__,
         )
         store = RunStore.create(out, suite, record, environment)
     else:
         check_machine(store, environment)
+        reopen(store, only)
     record = store.read_header().run
     progress = Progress(say=say)
     progress.add("prepare", time.perf_counter() - started, inside_s=0.0)

@@ -14,6 +14,7 @@ from benchbench.architectures.inputs import example_inputs
 from benchbench.architectures.weights import load_weights
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
+from benchbench.core.data_spec import DataSpec
 from benchbench.core.errors import BenchbenchError, CheckpointError, DataError
 from benchbench.core.examples import Splits, require_fields
 from benchbench.core.layer_record import LayerReplacement
@@ -110,7 +111,7 @@ def declared_checkpoint(cell: Cell) -> Path | None:
     if cell.train is None or cell.train.load is None:
         return None
     try:
-        path = cell.train.load.format(cell=cell.id, variant=cell.variant, seed=cell.seed)
+        path = cell.train.load.format(cell=cell.network.id, variant=cell.variant, seed=cell.seed)
     except (KeyError, IndexError, ValueError) as error:
         raise CheckpointError(
             f"'load: {cell.train.load}' has an unknown field ({error})",
@@ -140,12 +141,22 @@ def check_cells(cells: Sequence[Cell], *, folders: Sequence[Path] = ()) -> None:
             seen.add(data)
             _check_fields(cell, open_data(cell))
         path = declared_checkpoint(cell)
-        if path is not None and not path.is_file():
-            raise CheckpointError(
-                f"no checkpoint at {path} (cell {cell.id})",
-                expected="a .safetensors file, or a .pt/.pth that torch.load(weights_only=True) reads",
-                fix="correct 'load', or train with 'recipe'",
-            )
+        if path is not None:
+            check_file(path, cell)
+
+
+def check_file(path: Path, cell: Cell) -> None:
+    """Whether the weights that a suite names for a cell are there.
+
+    Raises:
+        CheckpointError: there is no such file.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"no checkpoint at {path} (cell {cell.network.id})",
+            expected="a .safetensors file, or a .pt/.pth that torch.load(weights_only=True) reads",
+            fix="correct 'load', or train with 'recipe'",
+        )
 
 
 def _check_fields(cell: Cell, images: Splits) -> None:
@@ -162,9 +173,18 @@ def open_data(cell: Cell) -> Splits:
     """
     if cell.data is None:
         raise DataError("the suite declares no data", fix="add 'data: {source: photos, size: 256}'")
-    source = SOURCES.load(cell.data.source)
-    options = parse_options("data source", cell.data.source, source.options, cell.data.options)
-    return source.open(options, cell.seed)
+    return open_source(cell.data, cell.seed)
+
+
+def open_source(spec: DataSpec, seed: int) -> Splits:
+    """The images of a data source.
+
+    Raises:
+        DataError: they are missing, broken or too few.
+        OptionError: an option that the source does not have.
+    """
+    source = SOURCES.load(spec.source)
+    return source.open(parse_options("data source", spec.source, source.options, spec.options), seed)
 
 
 def _try_build(cell: Cell, folders: Sequence[Path]) -> None:

@@ -130,8 +130,8 @@ def test_calibration_is_on_training_pictures() -> None:
 @pytest.mark.parametrize(
     ("images", "told", "fix"),
     [
-        (splits(train=9), "too small: 9 sets of inputs in the train split, 10 asked", "images: 9"),
-        (splits(train=3), "too small: 3 sets", "more data"),
+        (splits(train=9), "too small: 9 examples in the train split, 10 asked", "images: 9"),
+        (splits(train=3), "too small: 3 examples", "more data"),
         (no_data, "calibrated on images, and there are none", "calibration: {data"),
         (splits(side=16), r"\[1, 3, 16, 16\], and the network's input is \[1, 3, 8, 8\]", "shapes: dynamic"),
     ],
@@ -147,13 +147,25 @@ def test_other_sizes_go_where_shapes_are_dynamic() -> None:
     assert found.sets[0][0].shape == (1, 3, 16, 16)
 
 
+def test_a_calibration_counts_pictures_whatever_the_batch() -> None:
+    found = calibration_inputs(subject(batch=4), splits(train=20), count=10, seed=0)
+    values = [(each[0] * 255).round()[:, 0, 0, 0].tolist() for each in found.sets]
+    assert [len(each) for each in values] == [4, 4, 4]
+    # The last two places are the first two pictures once more.
+    assert len({value for each in values for value in each}) == 10
+    assert values[2][2:] == values[0][:2]
+    assert found.origin == "10 of the train split, seed 0"
+    drawn = calibration_inputs(subject(batch=4, field=""), no_data, count=10, seed=0)
+    assert (len(drawn.sets), drawn.origin) == (3, "12 drawn with seed 0")
+
+
 def test_an_imported_network_has_to_say_its_range() -> None:
     own = {"import": "pkg.mod:build", "input": [1, 3, 8, 8]}
     found = comparison_inputs(subject(architecture=own, field=""), splits(), count=1, seed=0)
     assert "seed 0" in found.origin
     silent = comparison_inputs(subject(architecture=own), splits(), count=1, seed=0)
     assert "does not say the range of its pixels" in silent.origin
-    with pytest.raises(DataError, match="range of its pixels"):
+    with pytest.raises(CalibrationError, match="range of its pixels"):
         calibration_inputs(subject(architecture=own), splits(), count=1, seed=0)
     said = comparison_inputs(subject(architecture=own, range="signed"), splits(), count=1, seed=0)
     assert float(said.sets[0][0].mean()) == pytest.approx(100 / 255 * 2 - 1)

@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchbench.core.backends import Backend, Network, Session, Setup
+from benchbench.core.deployment import Deployment
 from benchbench.core.deployment_record import OperatorNote
-from benchbench.core.errors import ArtefactError
+from benchbench.core.errors import ArtefactError, NotHadError
 from benchbench.core.expand import expand, expand_networks
 from benchbench.core.measurement import CellResult
 from benchbench.core.model import Options
@@ -22,9 +23,11 @@ from benchbench.core.suite import Suite
 from benchbench.core.suite_file import load_suite
 from benchbench.runner.baselines import baselines_of, with_networks
 from benchbench.runner.cell_job import execute_cell
+from benchbench.runner.deploying import setup_here
 from benchbench.runner.files import digest_of_files
 from benchbench.runner.jobs import Answer, CellJob
 from benchbench.runner.run import run
+from benchbench.runner.subjects import build_subject
 
 
 class ToyOptions(Options):
@@ -125,6 +128,72 @@ def test_a_cell_is_written_opened_and_held_to_eager_float32(deployed: Suite, tmp
     assert settings["calibration_sets"] == 8
 
 
+def test_files_of_a_killed_attempt_are_no_part_of_it(deployed: Suite, tmp_path: Path) -> None:
+    first = executed(deployed, "v1 toy", tmp_path)
+    folder = tmp_path / "artefacts" / first.cell.id
+    unfinished = folder.with_name(f".{folder.name}.new")
+    for each in (folder, unfinished):
+        each.mkdir(exist_ok=True)
+        (each / "model.onnx.data").write_bytes(bytes(1000))
+    second = executed(deployed, "v1 toy", tmp_path)
+    assert sorted(each.name for each in folder.parent.iterdir()) == [folder.name]
+    assert second.deployment == first.deployment
+    assert second.measurement("file_size").value == first.measurement("file_size").value  # type: ignore[union-attr]
+
+
+def test_what_is_counted_still_has_its_norms_of_weights(
+    toy: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "normed.py").write_text(
+        "from torch import nn\n"
+        "def build():\n"
+        "    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 8, 3)))\n"
+    )
+    path = tmp_path / "normed.yaml"
+    path.write_text(
+        "name: normed\narchitecture: {import: 'normed.py:build', input: [1, 3, 8, 8]}\n"
+        "variants: {v1: {}}\nmeasure: [parameters]\ndeploy: toy\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    suite = load_suite(path)
+    folders = (str(tmp_path),)
+    eager = executed(suite, "v1", tmp_path, is_deployed_elsewhere=True, import_folders=folders)
+    deployed = executed(suite, "v1 toy", tmp_path, import_folders=folders)
+    figures = [each.measurement("parameters") for each in (eager, deployed)]
+    assert [each.value for each in figures if each] == [3 * 8 * 9 + 8 + 8] * 2
+    # On disk it needs no norms, wherever it runs.
+    assert eager.measurement("file_size").value == 4 * (3 * 8 * 9 + 8)  # type: ignore[union-attr]
+
+
+def test_a_network_that_draws_noise_cannot_be_held_to_itself(
+    toy: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "noisy.py").write_text(
+        "import torch\n"
+        "class build(torch.nn.Conv2d):\n"
+        "    def __init__(self): super().__init__(3, 3, 1)\n"
+        "    def forward(self, x): return super().forward(x) + torch.randn_like(x)\n"
+    )
+    path = tmp_path / "noisy.yaml"
+    path.write_text(
+        "name: noisy\narchitecture: {import: 'noisy.py:build', input: [1, 3, 8, 8]}\n"
+        "variants: {v1: {}}\nmeasure: [parameters]\ndeploy: toy\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    (failure,) = executed(load_suite(path), "v1 toy", tmp_path, import_folders=(str(tmp_path),)).failures
+    assert (failure.kind, "draws random numbers" in failure.reason) == ("unsupported", True)
+
+
+def test_a_precision_of_the_gpu_alone_is_looked_for_there(toy: Backend) -> None:
+    both = replace(TOY, precisions={"cpu": ("fp32",), "cuda": ("fp32", "fp16")})
+    BACKENDS.add("both", both)
+    assert setup_here(Deployment(backend="both"), threads=1).device == "cpu"
+    assert setup_here(Deployment(backend="both", precision="fp16"), threads=1).device == "cuda"
+    BACKENDS.add("none", replace(both, lacks=lambda setup: f"there is no {setup.device}"))
+    with pytest.raises(NotHadError, match="'none' has no fp16 on cpu; none fp16: there is no cuda"):
+        setup_here(Deployment(backend="none", precision="fp16"), threads=1)
+
+
 def test_float32_is_calibrated_on_nothing_and_a_network_says_its_size(
     deployed: Suite, tmp_path: Path
 ) -> None:
@@ -145,6 +214,10 @@ def test_outputs_that_differ_fail_the_cell_and_say_by_how_much(
     result = executed(suite, "v1 toy off=0.5", tmp_path)
     (failure,) = result.failures
     assert (failure.of, failure.kind) == ("cell", "differs")
+    record = result.deployment
+    assert record is not None
+    assert record.value_range is not None
+    assert record.relative_max_abs == pytest.approx(0.5 / record.value_range)
     assert "of their range, 0.1 % is allowed" in failure.reason
     assert result.measurement("output_max_abs").value == pytest.approx(0.5)  # type: ignore[union-attr]
     assert result.measurement("parameters") is None
@@ -157,7 +230,7 @@ def test_outputs_that_differ_fail_the_cell_and_say_by_how_much(
     [
         ("{backend: toy, precision: bf16}", "v1 toy bf16", "skipped", "'toy' has no bf16 on cpu"),
         ("{backend: toy, memory_format: channels_last}", "v1 toy channels_last", "skipped", "chooses"),
-        ("{backend: toy, precision: int8}", "v1 toy int8", "invalid", "too small: 8 sets"),
+        ("{backend: toy, precision: int8}", "v1 toy int8", "invalid", "too small: 8 examples"),
         ("absent", "v1 absent", "skipped", "absent needs no_such_package_1, which is not installed"),
     ],
 )
@@ -193,6 +266,32 @@ def test_a_network_is_trained_once_and_deployed_with_its_weights(
         "baseline toy",
         "baseline absent",
     ]
+
+
+def test_a_run_that_was_asked_for_by_a_relative_path_is_complete_too(
+    toy: Backend, tiny_file: Path, tmp_path: Path, workshop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made() -> Any:
+        (job,) = (each.cell for each in workshop.jobs[-1:])
+        weights = Path(job.checkpoint)
+        subject = build_subject(job.cell.network)
+        save_file(dict(subject.module.state_dict()), weights)
+        return Answer(result=execute_cell(job))
+
+    monkeypatch.chdir(tmp_path)
+    suite = declared(tiny_file, "deploy: toy\n")
+    for variant in suite.variants:
+        workshop.acts[f"{variant} toy"] = made
+    table = run(suite, out="results")
+    (result,) = (each for each in table.results if each.cell.label == "v1 toy")
+    assert result.failures == ()
+    assert result.checkpoint == f"checkpoints/{result.cell.network.id}.safetensors"
+    workshop.started.clear()
+    run(suite, out="results", mode="resume")
+    assert workshop.started == []
+    (tmp_path / "results").rename(tmp_path / "moved")
+    run(suite, out=tmp_path / "moved", mode="resume")
+    assert workshop.started == []
 
 
 def test_what_a_library_was_missing_for_is_tried_again(

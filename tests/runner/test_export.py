@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import math
 import os
 import subprocess
@@ -157,6 +158,17 @@ def test_what_the_suite_declares_of_a_backend_is_taken(load: Load) -> None:
     assert plain.label == "v1 openvino dynamic"
     assert plain.deploy.tolerance is None
     assert plain.network.id == network.id
+
+
+def test_of_several_that_the_suite_declares_one_has_to_be_named(load: Load) -> None:
+    suite = load(NETWORK, "deploy={backend: openvino, precision: int8, quantise: [all, weights]}")
+    network = choose_cell(suite, "v1")
+    with pytest.raises(OptionError, match="declares 2 deployments of that kind for 'v1'") as caught:
+        choose_deployment(suite, network, choose_target("openvino"), precision="int8", shapes=None)
+    assert caught.value.expected == "one of v1 openvino int8, v1 openvino int8 quantise=weights"
+    named = choose_cell(suite, "v1 openvino int8 quantise=weights")
+    target = choose_target("openvino")
+    assert choose_deployment(suite, named, target, precision=None, shapes=None) == named
 
 
 def test_a_format_that_is_not_of_the_cells_backend_is_refused_with_the_fix(load: Load) -> None:
@@ -403,6 +415,20 @@ def test_a_process_without_an_answer(
     ) as caught:
         to_pt2(load(NETWORK))
     assert str(caught.value.fix).startswith(str(fix))
+
+
+def test_equal_outputs_are_told_in_json_that_others_read(load: Load, way: Callable[..., None]) -> None:
+    way()
+    done = to_pt2(load(NETWORK))
+    text = (done.folder / "model_card.json").read_text()
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    agreement = json.loads(text, parse_constant=refuse)["made"]["agreement"]
+    assert (agreement["max_abs"], agreement["psnr_db"]) == (0, None)
+    assert ModelCard.model_validate_json(text) == done.card
+    assert "outputs are equal" in (done.folder / "model_card.md").read_text()
 
 
 @pytest.mark.slow

@@ -213,6 +213,21 @@ def test_what_only_left_out_is_done_by_a_full_resume(tiny: Suite, tmp_path: Path
     assert len(folders) == 2
 
 
+def test_a_run_says_what_was_asked_of_it_and_that_it_goes_on(
+    tiny: Suite, tmp_path: Path, workshop: Any
+) -> None:
+    assert run(tiny, out=tmp_path, only="v1").run.only == ("v1",)
+    wider = run(tiny, out=tmp_path, mode="resume", only="[bv][a1]*").run
+    assert (wider.only, wider.finished is None) == (("v1", "[bv][a1]*"), False)
+    workshop.dies("v2")
+    with pytest.raises(workshop.killed):
+        run(tiny, out=tmp_path, mode="resume")
+    killed = read_run(find_run(tmp_path / "tiny")).run
+    assert (killed.only, killed.finished) == (None, None)
+    workshop.acts.clear()
+    assert run(tiny, out=tmp_path, mode="resume", only="v2").run.only is None
+
+
 def test_only_on_resume_compares_with_what_was_finished_before(
     tiny: Suite, tmp_path: Path, workshop: Any
 ) -> None:

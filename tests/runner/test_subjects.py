@@ -7,7 +7,8 @@ import torch
 
 from benchbench.architectures.weights import save_weights
 from benchbench.cli.summary import has_failed
-from benchbench.core.cell import Cell
+from benchbench.core.cell import Cell, deployed_settings
+from benchbench.core.deployment import Deployment
 from benchbench.core.errors import BenchbenchError, CheckpointError
 from benchbench.core.expand import expand
 from benchbench.core.suite import ArchitectureSpec, Suite, TrainSpec
@@ -62,6 +63,11 @@ def test_a_declared_checkpoint_names_its_cell(monkeypatch: pytest.MonkeyPatch) -
     assert declared("~/w.pt") == Path("/home/somebody/w.pt")
     named = cell.model_copy(update={"train": TrainSpec(load="w/{cell}.pt")})
     assert declared_checkpoint(named) == Path(f"w/{named.id}.pt")
+    # A deployment has the weights of its network.
+    settings = deployed_settings(Deployment(backend="openvino"))
+    deployed = named.model_copy(update={"deploy": Deployment(backend="openvino"), "settings": settings})
+    assert deployed.id != named.id
+    assert declared_checkpoint(deployed) == Path(f"w/{named.id}.pt")
     with pytest.raises(CheckpointError, match="unknown field"):
         declared("w/{variant.pt")
 
