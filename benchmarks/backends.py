@@ -18,6 +18,7 @@ from pathlib import Path
 from benchbench.core.measurement import CellResult, Measurement, ResultTable
 from benchbench.core.statistics import RatioEstimate, paired_ratio
 from benchbench.core.store import read_run
+from benchbench.core.suite import Suite
 from benchbench.core.suite_file import load_suite
 from benchbench.runner.run import run
 
@@ -52,13 +53,16 @@ def main() -> int:
     table = read_run(given.run) if given.run else measured(given)
     results = [each for each in table.results if each.measurement("latency") is not None]
     latencies = (each for result in results for each in result.measurements if each.name == "latency")
-    for setting in dict.fromkeys(each.setting for each in latencies):
+    settings = tuple(dict.fromkeys(each.setting for each in latencies))
+    for setting in settings:
         print(f"\n{table.suite.name}: {setting}\n")
-        print_matrix(results, setting)
+        print_matrix(table.suite, results, setting)
     for result in table.results:
         if result.failure is not None:
             print(f"{result.cell.label}: {result.failure.kind}: {result.failure.reason}")
-    return print_goals(results) if any(each.cell.variant == "v3" for each in results) else 0
+    if not any(each.cell.variant == "v3" for each in results):
+        return 0
+    return max([print_goals(results, setting) for setting in settings], default=1)
 
 
 def measured(given: argparse.Namespace) -> ResultTable:
@@ -80,7 +84,7 @@ def measured(given: argparse.Namespace) -> ResultTable:
     )
 
 
-def print_matrix(results: Sequence[CellResult], setting: str) -> None:
+def print_matrix(suite: Suite, results: Sequence[CellResult], setting: str) -> None:
     """One line a cell: latency, ratios, size, differences, quality."""
     quality = quality_name(results)
     heads = ("cell", "latency", "x own eager", "x baseline here", "size", "PSNR", "max abs", quality or "")
@@ -94,7 +98,8 @@ def print_matrix(results: Sequence[CellResult], setting: str) -> None:
             (
                 each
                 for each in results
-                if each.cell.deploy == result.cell.deploy and each.cell.variant == results[0].cell.variant
+                if each.cell.deploy == result.cell.deploy
+                and each.cell.variant == suite.baseline_of(result.cell.variant)
             ),
             None,
         )
@@ -134,7 +139,7 @@ def of(results: Sequence[CellResult], label: str) -> CellResult | None:
     return next((each for each in results if each.cell.label == label), None)
 
 
-def ratio(slow: CellResult | None, quick: CellResult, setting: str | None = None) -> RatioEstimate | None:
+def ratio(slow: CellResult | None, quick: CellResult, setting: str) -> RatioEstimate | None:
     """How many times as quick, paired by round; None where either has no samples."""
     if slow is None or slow is quick:
         return None
@@ -144,20 +149,21 @@ def ratio(slow: CellResult | None, quick: CellResult, setting: str | None = None
     return paired_ratio(*(each.samples for each in both if each is not None))
 
 
-def print_goals(results: Sequence[CellResult]) -> int:
+def print_goals(results: Sequence[CellResult], setting: str) -> int:
     """Each goal with what was measured; 1 where one is not met."""
-    print()
+    print(f"\n{setting}:")
+    results = [each for each in results if each.measurement("latency", setting) is not None]
     missed = 0
     for words, variant, against, precision, least in GOALS:
         mine = [each for each in results if each.cell.variant == variant]
         eager = next((each for each in mine if each.cell.deploy.is_reference), None)
-        slow = eager if against == "eager" else fastest(mine, against)
-        quick = fastest([each for each in mine if not each.cell.deploy.is_reference], precision)
+        slow = eager if against == "eager" else fastest(mine, against, setting)
+        quick = fastest([each for each in mine if not each.cell.deploy.is_reference], precision, setting)
         if slow is None or quick is None:
             print(f"{words}: not measured")
             missed += least is not None
             continue
-        found = ratio(slow, quick)
+        found = ratio(slow, quick, setting)
         met = found is not None and (least is None or found.value >= least)
         missed += not met
         words_of = "met" if met else "missed"
@@ -169,10 +175,10 @@ def print_goals(results: Sequence[CellResult]) -> int:
     return 1 if missed else 0
 
 
-def fastest(results: Sequence[CellResult], precision: str | None) -> CellResult | None:
+def fastest(results: Sequence[CellResult], precision: str | None, setting: str) -> CellResult | None:
     """The quickest of that precision."""
     chosen = [each for each in results if precision in (None, each.cell.deploy.precision)]
-    return min(chosen, key=lambda each: each.measurement("latency").value, default=None)  # type: ignore[union-attr]
+    return min(chosen, key=lambda each: each.measurement("latency", setting).value, default=None)  # type: ignore[union-attr]
 
 
 def costs(slow: CellResult, quick: CellResult) -> Iterator[str]:
