@@ -34,9 +34,11 @@ def calibration_arrays(network: Network, *, is_open: bool = False) -> list[tuple
     wanted = [list(each.shape) for each in network.inputs]
     for index, values in enumerate(sets):
         found = [list(each.shape) for each in values]
-        if not all(map(partial(_fits, is_open=is_open), found, wanted)):
+        fits = partial(_fits, is_open=is_open)
+        if len(found) != len(wanted) or not all(map(fits, found, wanted)):
             raise CalibrationError(
-                f"set {index} of the calibration inputs has the shapes {', '.join(map(str, found))}",
+                f"set {index} of the calibration inputs has "
+                + (f"the shapes {', '.join(map(str, found))}" if found else "no tensors"),
                 expected=f"those of the network's inputs: {', '.join(map(str, wanted))}",
                 fix="calibrate on data of the network's `input` size",
             )

@@ -24,4 +24,5 @@ backend = Backend(
     open=open_channels_last,
     lacks=lacks_precision,
     fixes_shapes=False,
+    short_for={"backend": "eager", "memory_format": "channels_last"},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -40,6 +40,15 @@ def open_graph(network: Network, setup: Setup, artefact: Path | None = None) -> 
         buffers = tuple(each.clone() for each in examples)
     args, kwargs = assemble(buffers, network.places)
     graph = torch.cuda.CUDAGraph()
+
+    def forward() -> object:
+        return module(*args, **kwargs)
+
+    # The graph's kernels read weights and inputs where they lay, and it keeps none of them alive.
+    def call(kept: object = forward) -> object:
+        graph.replay()
+        return made
+
     try:
         with torch.inference_mode():
             # On a stream of its own, as torch asks: libraries choose kernels and take memory in first calls.
@@ -47,17 +56,13 @@ def open_graph(network: Network, setup: Setup, artefact: Path | None = None) -> 
             aside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(aside):
                 for _ in range(_WARM_UP_CALLS):
-                    module(*args, **kwargs)
+                    forward()
             torch.cuda.current_stream().wait_stream(aside)
-            with torch.cuda.graph(graph):
-                made = module(*args, **kwargs)
+            made = _captured(graph, forward)
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise UnsupportedDeploymentError(
-            f"the network cannot be captured as a CUDA graph: {complaint(error)}",
-            fix="leave this backend out, or take `.item()`, `.cpu()` and branches on values out of `forward`",
-        ) from error
+        raise _refusal(error) from error
 
     def fill(values: Sequence[Tensor]) -> None:
         for buffer, value in zip(buffers, values, strict=True):
@@ -67,13 +72,38 @@ def open_graph(network: Network, setup: Setup, artefact: Path | None = None) -> 
         check_shapes(given, buffers)
         with torch.inference_mode(False), torch.no_grad():
             fill(placement.convert(given))
-            graph.replay()
-            results = results_of(made)
+            results = results_of(call())
             fill(examples)
         return results
 
     facts = {**torch_facts(setup, placement), "warm_up_calls": _WARM_UP_CALLS}
-    return Session(call=graph.replay, run=run, facts=facts)
+    return Session(call=call, run=run, facts=facts)
+
+
+def _captured(graph: torch.cuda.CUDAGraph, forward: Callable[[], object]) -> object:
+    made: object = None
+    raised: Exception | None = None
+    try:
+        with torch.cuda.graph(graph):
+            try:
+                made = forward()
+            except Exception as error:
+                raised = error
+                raise
+    except Exception as error:
+        # Ending a recording that failed raises anew, and says nothing of the operator.
+        cause = raised or error
+        if isinstance(cause, torch.cuda.OutOfMemoryError):
+            raise cause from None
+        raise _refusal(cause) from cause
+    return made
+
+
+def _refusal(error: Exception) -> UnsupportedDeploymentError:
+    return UnsupportedDeploymentError(
+        f"the network cannot be captured as a CUDA graph: {complaint(error)}",
+        fix="leave this backend out, or take `.item()`, `.cpu()` and branches on values out of `forward`",
+    )
 
 
 backend = Backend(

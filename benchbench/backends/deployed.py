@@ -16,7 +16,7 @@ class Deployed(nn.Module):
     """Calls a session as the module that it was made from would be called; float32 on the CPU in and out.
 
     A session that was opened for fixed shapes takes any number of inputs, one batch of its own size after the
-    other.
+    other; the last one is filled up with its last input, and what comes of that is left out.
 
     Args:
         session: what runs it.
@@ -46,7 +46,9 @@ class Deployed(nn.Module):
         """What the network makes of its inputs, [n, ...] each.
 
         Raises:
-            UnsupportedDeploymentError: other shapes than it was opened for, the batch aside.
+            TypeError: it is called with other arguments than it was opened for.
+            UnsupportedDeploymentError: other shapes than it was opened for, the batch aside, or several
+                batches of a network with a result that is not one per input.
         """
         given = take_apart(args, kwargs, self._places)
         if not self._fixed or all(
@@ -62,20 +64,32 @@ class Deployed(nn.Module):
             each.shape[1:] == shape[1:] and each.shape[:1] == (count,) and shape[:1] == (own,)
             for each, shape in zip(given, map(torch.Size, self._shapes), strict=True)
         )
-        if not same or own == 0 or count % own:
+        if not same or own == 0 or count == 0:
             raise UnsupportedDeploymentError(
                 f"{self.label} was opened for {_shapes(self._shapes)}, and was given "
                 f"{_shapes(tuple(tuple(each.shape) for each in given))}",
-                expected="those shapes, or several batches of them",
+                expected="those shapes, or another number of such inputs",
                 fix="declare `shapes: dynamic` for it, or the network's `input` as large as the data",
             )
-        parts = [
-            self.session.run(tuple(each[start : start + own] for each in given))
+        whole = tuple(_filled_up(each, -count % own) for each in given)
+        made = [
+            self.session.run(tuple(each[start : start + own] for each in whole))
             for start in range(0, count, own)
         ]
-        if isinstance(parts[0], Tensor):
-            return torch.cat([part for part in parts if isinstance(part, Tensor)])
-        return tuple(torch.cat(list(each)) for each in zip(*parts, strict=True))
+        parts = [(part,) if isinstance(part, Tensor) else part for part in made]
+        for part in parts[0]:
+            if part.shape[:1] != (own,):
+                raise UnsupportedDeploymentError(
+                    f"{self.label} was opened for {own} at a time and given {count}, and a result of it has "
+                    f"the shape {list(part.shape)}: not one per input",
+                    fix="declare `shapes: dynamic` for it, or the network's `input` as large as the data",
+                )
+        joined = tuple(torch.cat(each)[:count] for each in zip(*parts, strict=True))
+        return joined[0] if isinstance(made[0], Tensor) else joined
+
+
+def _filled_up(values: Tensor, missing: int) -> Tensor:
+    return torch.cat([values, *([values[-1:]] * missing)]) if missing else values
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:

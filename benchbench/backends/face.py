@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from benchbench.backends.deployed import Deployed
@@ -17,8 +18,8 @@ from benchbench.backends.placement import copy_sharing
 from benchbench.backends.prepare import open_session, setup_for, write_artefact
 from benchbench.core.backends import Network
 from benchbench.core.deployment import Deployment, MemoryFormat, Precision, Shapes
-from benchbench.core.errors import MeasurementError, UnsupportedDeploymentError
-from benchbench.core.model import JsonValue
+from benchbench.core.errors import MeasurementError, OptionError, UnsupportedDeploymentError
+from benchbench.core.model import JsonValue, explain_validation
 from benchbench.core.registry import BACKENDS
 
 
@@ -58,20 +59,21 @@ def deploy(
 
     Raises:
         UnknownNameError: no such backend.
-        OptionError: an option that the backend does not have.
+        OptionError: an option that the backend does not have, or a wrong value of an argument.
         MeasurementError: inputs that are neither a shape nor tensors.
         DependencyError: a package is missing.
         UnsupportedDeploymentError: the network, the machine or the number of threads does not go with it.
         CalibrationError: too few sets of inputs for int8.
     """
-    deployment = Deployment(
+    deployment = _declared(
         backend=backend,
         precision=precision,
         memory_format=memory_format,
         shapes=shapes,
-        options=dict(options or {}),
+        options={} if options is None else options,
     )
-    setup = setup_for(deployment, device=device, threads=threads or torch.get_num_threads())
+    examples = _as_tensors(inputs)
+    setup = setup_for(deployment, device=device, threads=_thread_count(threads))
     runner = BACKENDS.load(backend)
     if device == "cpu" and not runner.has_threads and setup.threads != torch.get_num_threads():
         raise UnsupportedDeploymentError(
@@ -81,7 +83,6 @@ def deploy(
         )
     with contextlib.ExitStack() as stack, torch.inference_mode(False), torch.no_grad():
         own = module if not any(part.training for part in module.modules()) else copy_sharing(module).eval()
-        examples = _as_tensors(inputs)
         network = Network(own, examples, calibration=tuple(_as_set(each) for each in calibration))
         if folder is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="benchbench-"))
@@ -95,8 +96,31 @@ def deploy(
     return front
 
 
-def _as_tensors(inputs: Sequence[int] | tuple[Tensor, ...] | Tensor) -> tuple[Tensor, ...]:
-    parts: tuple[object, ...] = () if isinstance(inputs, Tensor) else tuple(inputs)
+def _declared(**arguments: object) -> Deployment:
+    try:
+        return Deployment.model_validate(arguments)
+    except ValidationError as error:
+        place, problem, expected, fix = explain_validation(error, Deployment)
+        name = ".".join(map(str, place))
+        raise OptionError(f"{name}: {problem}", expected=expected, fix=fix, option=place) from None
+
+
+def _thread_count(threads: int | None) -> int:
+    if threads is None:
+        return torch.get_num_threads()
+    if not isinstance(threads, int) or threads < 1:
+        raise OptionError(
+            f"threads: got {threads!r}",
+            expected="a whole number, 1 or more, or None for as many as torch uses",
+            option=("threads",),
+        )
+    return threads
+
+
+def _as_tensors(inputs: Sequence[int] | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    # A tensor by itself would be taken apart along its first dimension.
+    is_several = isinstance(inputs, Iterable) and not isinstance(inputs, Tensor)
+    parts: tuple[object, ...] = tuple(inputs) if is_several else ()
     tensors = tuple(each for each in parts if isinstance(each, Tensor))
     if parts and len(tensors) == len(parts):
         return tensors

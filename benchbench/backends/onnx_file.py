@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from benchbench.core.imports import told
 FILE = "model.onnx"
 # A protobuf message ends at 2 GiB; some of it is the graph's.
 _LARGEST_BYTES = 2**31 - 2**26
+# Before operator set 22 ONNX's convolutions know no bfloat16; for other kinds the exporter's own set will do.
+_OPSETS = {torch.bfloat16: 22}
 _OPERATOR = re.compile(r"OpOverload\(op='([\w.:]+)'")
 
 
@@ -28,21 +31,21 @@ def write_onnx(
     path: Path,
     *,
     dtype: torch.dtype = torch.float32,
-    opset: int | None = None,
 ) -> Path:
     """Export the network: positional inputs, flat outputs, in the order of the call and of the result.
 
-    Inputs are named `input`, `input_1`, ..., or as their keywords; with `shapes: dynamic` batch, height and
-    width stay open. Weights lie inside the file up to 2 GiB, and beyond that in `model.onnx.data` beside it.
-    The file holds no paths of this machine.
+    Inputs are named `input`, `input_1`, ..., or as their keywords, with a `_` behind where the graph has the
+    name already; with `shapes: dynamic` batch, height and width stay open. Weights lie inside the file up to
+    2 GiB, and beyond that in `model.onnx.data` beside it. The file holds no paths of this machine. Where it
+    cannot be written whole there is none.
 
     Args:
         dtype: of the network's weights and floating-point inputs.
-        opset: the ONNX operator set; by default the exporter's own.
 
     Raises:
         DependencyError: torch is older than 2.5, which brought this exporter.
-        UnsupportedDeploymentError: an operator that ONNX does not have, or shapes that cannot be left open.
+        UnsupportedDeploymentError: an operator that ONNX does not have, or not in this precision, or shapes
+            that cannot be left open.
     """
     # The exporter looks for ONNX Runtime, and imports it.
     decline_telemetry()
@@ -54,66 +57,56 @@ def write_onnx(
     try:
         with quiet_exporter():
             program: Any = torch.onnx.export(
-                exported, dynamo=True, verbose=False, input_names=input_names(network), opset_version=opset
+                exported, dynamo=True, verbose=False, opset_version=_OPSETS.get(dtype)
             )
     except Exception as error:  # the exporter raises kinds of its own, which no two versions share
         raise UnsupportedDeploymentError(f"it does not export to ONNX: {_reason(error)}") from error
+    _name_inputs(program.model.graph, network)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _save(program, path)
+    try:
+        _save(program, path)
+    except BaseException as error:
+        for each in (path, path.with_name(f"{path.name}.data")):
+            each.unlink(missing_ok=True)
+        if isinstance(error, OSError) or not isinstance(error, Exception):
+            raise  # a full disk is no fault of the network
+        raise UnsupportedDeploymentError(f"what it exports to is not valid ONNX: {_reason(error)}") from error
     return path
 
 
-def input_names(network: Network) -> list[str]:
-    """What the inputs are called in a file: their keywords, or `input`, `input_1` and so on."""
+def input_names(network: Network, taken: Collection[str] = ()) -> list[str]:
+    """What the inputs are called in a file: their keywords, or `input`, `input_1` and so on.
+
+    Args:
+        taken: names that other values of the file have.
+    """
     places = network.places or ("",) * len(network.inputs)
     names: list[str] = []
     for index, place in enumerate(places):
         plain = re.sub(r"\W+", "_", place.strip(".")) or ("input" if index == 0 else f"input_{index}")
-        names.append(plain if plain not in names else f"{plain}_{index}")
+        name = plain if plain not in names else f"{plain}_{index}"
+        while name in names or name in taken:
+            name += "_"
+        names.append(name)
     return names
 
 
-def read_onnx(path: Path, network: Network, *, with_weights: bool = True) -> Any:
-    """The `onnx.ModelProto` of a file that `write_onnx` made of the network.
+def check_onnx(path: Path) -> None:
+    """Whether a file is there, and whole.
 
     Raises:
-        ArtefactError: the file is missing, damaged, no ONNX file, or of other inputs.
+        ArtefactError: it is missing, damaged or no ONNX file.
     """
     import onnx
 
     if not path.is_file():
         raise ArtefactError(f"{path} is missing", fix="export it again")
     try:
-        model = onnx.load(path, load_external_data=with_weights)
         onnx.checker.check_model(str(path))
     except Exception as error:  # protobuf and the checker raise whatever a foreign file leads them to
         raise ArtefactError(
             f"{path} is damaged, or no ONNX file: {complaint(error)}", fix="export it again"
         ) from error
-    shapes = [
-        [dim.dim_value or None for dim in each.type.tensor_type.shape.dim] for each in model.graph.input
-    ]
-    check_inputs(shapes, network, path)
-    return model
-
-
-def check_inputs(shapes: list[list[int | None]], network: Network, path: Path) -> None:
-    """Whether a file takes what the network takes; None is an open size.
-
-    Raises:
-        ArtefactError: it does not.
-    """
-    wanted = [list(each.shape) for each in network.inputs]
-    same = len(shapes) == len(wanted) and all(
-        len(shape) == len(own) and all(a in (None, b) for a, b in zip(shape, own, strict=True))
-        for shape, own in zip(shapes, wanted, strict=True)
-    )
-    if not same:
-        told_shapes = ", ".join(f"[{', '.join(str(each or '?') for each in shape)}]" for shape in shapes)
-        raise ArtefactError(
-            f"{path} takes {told_shapes or 'nothing'}, and the network {', '.join(map(str, wanted))}",
-            fix="export it again",
-        )
 
 
 def _torch_version() -> tuple[int, int]:
@@ -122,8 +115,6 @@ def _torch_version() -> tuple[int, int]:
 
 
 def _in_dtype(network: Network, dtype: torch.dtype) -> Network:
-    if dtype == torch.float32:
-        return network
     placement = Placement(torch.device("cpu"), dtype, torch.contiguous_format)
     with torch.inference_mode(False), torch.no_grad():
         module = place_module(network.module, placement)
@@ -142,13 +133,42 @@ def _reason(error: BaseException) -> str:
     return told(chain[-1]) if isinstance(chain[-1], Exception) else complaint(error)
 
 
+def _name_inputs(graph: Any, network: Network) -> None:
+    # The exporter calls values as their operators, and would give a name a second time.
+    own = set(graph.inputs)
+    taken = {
+        value.name
+        for part in _with_inner(graph)
+        for value in (
+            *part.inputs,
+            *part.initializers.values(),
+            *(made for node in part for made in node.outputs),
+        )
+        if value not in own
+    }
+    for value, name in zip(graph.inputs, input_names(network, taken), strict=True):
+        value.name = name
+
+
+def _with_inner(graph: Any) -> Iterator[Any]:
+    """A graph, and those of its branches and loops."""
+    yield graph
+    for node in graph:
+        for attribute in node.attributes.values():
+            kind = attribute.type.name
+            inner = (attribute.value,) if kind == "GRAPH" else attribute.value if kind == "GRAPHS" else ()
+            for each in inner:
+                yield from _with_inner(each)
+
+
 def _save(program: Any, path: Path) -> None:
     import onnx
 
     size = sum(each.numel() * each.element_size() for each in program.exported_program.state_dict.values())
-    for node in program.model.graph:
-        # Where in somebody's source a node came from.
-        node.metadata_props.clear()
-        node.doc_string = None
+    for whole in (program.model.graph, *program.model.functions.values()):
+        for node in (each for part in _with_inner(whole) for each in part):
+            # Where in somebody's source a node came from.
+            node.metadata_props.clear()
+            node.doc_string = None
     program.save(str(path), external_data=size > _LARGEST_BYTES)
     onnx.checker.check_model(str(path), full_check=True)

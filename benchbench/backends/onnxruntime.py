@@ -10,20 +10,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchbench.backends.complaint import complaint
 from benchbench.backends.flat import as_module_returns
-from benchbench.backends.onnx_file import FILE, read_onnx, write_onnx
+from benchbench.backends.onnx_file import FILE, write_onnx
 from benchbench.backends.onnxruntime_graph import notes_on_graph, notes_on_providers
+from benchbench.backends.onnxruntime_library import (
+    PROVIDERS,
+    bind,
+    lacks_provider,
+    open_library,
+    session_options,
+    stream_of,
+    taken_by,
+)
 from benchbench.backends.quantise import quantise_onnx
+from benchbench.backends.taken_inputs import check_inputs, in_dtype
 from benchbench.backends.telemetry import decline_telemetry
 from benchbench.backends.torch_session import check_shapes
 from benchbench.core.backends import Backend, Fact, Network, Session, Setup
 from benchbench.core.deployment_record import OperatorFate, OperatorNote
-from benchbench.core.errors import ArtefactError, UnsupportedDeploymentError
+from benchbench.core.errors import ArtefactError
 from benchbench.core.model import Options
 from benchbench.core.precise import tf32_allowed
-
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 _TOLD: tuple[OperatorFate, ...] = ("fell_back", "not_fused", "not_quantised")
 
@@ -66,8 +73,9 @@ def open_onnxruntime(network: Network, setup: Setup, artefact: Path | None) -> S
     """Open what `write_onnxruntime` wrote.
 
     Inputs have their memory from the start, on the device, and with fixed shapes results from the first call
-    on. The session's `operators` also sets its `operator_count`: the library tells both of a second copy of
-    the graph alone.
+    on. On a GPU `call` waits for torch's current stream, which in turn waits for it: events that are recorded
+    there before and after a call hold it. The session's `operators` also sets its `operator_count`: the
+    library tells both of a second copy of the graph alone.
 
     Raises:
         ArtefactError: the file is missing, damaged or of other inputs.
@@ -76,16 +84,21 @@ def open_onnxruntime(network: Network, setup: Setup, artefact: Path | None) -> S
     decline_telemetry()
     if artefact is None:
         raise ArtefactError("ONNX Runtime was given no file to open", fix="write the artefact first")
-    read_onnx(artefact, network, with_weights=False)
-    library = _open_library(artefact, _session_options(setup), setup)
-    inputs = [each.to(_dtype(setup)) if each.is_floating_point() else each for each in network.inputs]
-    binding = _bind(library, inputs, setup)
+    stream = stream_of(setup)
+    library = open_library(artefact, session_options(setup), setup, stream=stream)
+    inputs = in_dtype(network.inputs, _dtype(setup))
+    check_inputs(taken_by(library), inputs, artefact)
+    binding = bind(library, inputs, setup)
     fixed = setup.deployment.shapes == "static"
     is_bound = False
 
     def call() -> object:
         nonlocal is_bound
+        if stream is not None:
+            stream.wait_stream(torch.cuda.current_stream())
         library.run_with_iobinding(binding)
+        if stream is not None:
+            torch.cuda.current_stream().wait_stream(stream)
         if fixed and not is_bound:
             # The memory of the first results serves all later ones.
             is_bound = True
@@ -96,8 +109,7 @@ def open_onnxruntime(network: Network, setup: Setup, artefact: Path | None) -> S
     def run(given: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
         if fixed:
             check_shapes(given, network.inputs)
-        converted = [each.to(_dtype(setup)) if each.is_floating_point() else each for each in given]
-        own = _bind(library, converted, setup)
+        own = bind(library, in_dtype(given, _dtype(setup)), setup)
         library.run_with_iobinding(own)
         # A copy: the library's memory goes with the binding.
         return as_module_returns(tuple(torch.tensor(each) for each in own.copy_outputs_to_cpu()))
@@ -117,86 +129,8 @@ def _start() -> None:
     onnxruntime.get_available_providers()
 
 
-def lacks_provider(setup: Setup) -> str | None:
-    """What ONNX Runtime, as it is installed, lacks for a device."""
-    decline_telemetry()
-    import onnxruntime
-
-    wanted = _PROVIDERS[setup.device]
-    there = onnxruntime.get_available_providers()
-    if wanted in there:
-        return None
-    return f"the onnxruntime installed here has no {wanted} (it has {', '.join(there)})"
-
-
 def _dtype(setup: Setup) -> torch.dtype:
     return torch.float16 if setup.deployment.precision == "fp16" else torch.float32
-
-
-def _session_options(setup: Setup) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = setup.threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "1" if setup.options.spinning else "0"
-    )
-    options.log_severity_level = 3  # errors, which are raised as well
-    return options
-
-
-def _provider_options(setup: Setup) -> dict[str, str]:
-    if setup.device != "cuda":
-        return {}
-    # As torch's convolutions do, which it is compared with; on its own it takes TF32.
-    return {"use_tf32": "1" if tf32_allowed()[1] else "0"}
-
-
-def _open_library(artefact: Path, options: Any, setup: Setup) -> Any:
-    import onnxruntime
-
-    wanted = _PROVIDERS[setup.device]
-    lacking = lacks_provider(setup)
-    if lacking is not None:
-        raise UnsupportedDeploymentError(lacking)
-    try:
-        library = onnxruntime.InferenceSession(
-            str(artefact), options, providers=[wanted], provider_options=[_provider_options(setup)]
-        )
-    except Exception as error:  # its errors share no base but this
-        name = type(error).__name__
-        if name in ("InvalidProtobuf", "NoSuchFile", "InvalidGraph"):
-            raise ArtefactError(
-                f"{artefact} is damaged: {complaint(error)}", fix="export it again"
-            ) from error
-        raise UnsupportedDeploymentError(f"ONNX Runtime cannot open it: {complaint(error)}") from error
-    # A provider whose libraries do not load is left out with a warning.
-    if library.get_providers()[0] != wanted:
-        raise UnsupportedDeploymentError(
-            f"{wanted} could not be started, and {library.get_providers()[0]} would run in its place",
-            fix="install the CUDA and cuDNN that this onnxruntime was built for"
-            if setup.device == "cuda"
-            else None,
-        )
-    return library
-
-
-def _bind(library: Any, inputs: Sequence[Tensor], setup: Setup) -> Any:
-    import onnxruntime
-
-    binding = library.io_binding()
-    for each, value in zip(library.get_inputs(), inputs, strict=True):
-        array = value.detach().cpu().contiguous().numpy()
-        # Memory of its own: a binding does not keep alive what it is lent.
-        own = onnxruntime.OrtValue.ortvalue_from_shape_and_type(array.shape, array.dtype, setup.device, 0)
-        own.update_inplace(array)
-        binding.bind_ortvalue_input(each.name, own)
-    for each in library.get_outputs():
-        binding.bind_output(each.name, setup.device)
-    return binding
 
 
 def _facts(library: Any, setup: Setup) -> dict[str, Fact]:
@@ -210,7 +144,9 @@ def _facts(library: Any, setup: Setup) -> dict[str, Fact]:
         "spinning": options.get_session_config_entry("session.intra_op.allow_spinning") == "1",
     }
     if setup.device == "cuda":
-        facts["tf32"] = _provider_options(setup)["use_tf32"] == "1"
+        facts["tf32"] = tf32_allowed()[1]
+        told = library.get_provider_options().get(PROVIDERS["cuda"], {})
+        facts["cudnn_conv_algo_search"] = told.get("cudnn_conv_algo_search")
     return facts
 
 
@@ -220,19 +156,19 @@ def _read_graph(
     import onnx
 
     with tempfile.TemporaryDirectory(prefix="benchbench-") as temporary:
-        options = _session_options(setup)
+        options = session_options(setup)
         optimised = Path(temporary) / FILE
         options.optimized_model_filepath = str(optimised)
         profiled = setup.device == "cuda"
         if profiled:
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(temporary) / "profile")
-        library = _open_library(artefact, options, setup)
+        library = open_library(artefact, options, setup)
         graph = onnx.load(optimised, load_external_data=False).graph
         notes = notes_on_graph(graph, setup)
         if profiled:
-            library.run_with_iobinding(_bind(library, inputs, setup))
-            notes += notes_on_providers(Path(library.end_profiling()), _PROVIDERS[setup.device])
+            library.run_with_iobinding(bind(library, inputs, setup))
+            notes += notes_on_providers(Path(library.end_profiling()), PROVIDERS[setup.device])
     return notes, len(graph.node)
 
 

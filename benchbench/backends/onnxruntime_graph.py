@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from benchbench.core.deployment_record import OperatorNote
 _CONVOLUTIONS = frozenset({"Conv", "FusedConv", "QLinearConv", "ConvTranspose"})
 _ACTIVATIONS = frozenset({"Relu", "LeakyRelu", "Tanh", "Sigmoid", "Clip", "HardSigmoid"})
 _HEAVY = frozenset({"Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"})
+_FLOATING = frozenset({1, 10, 11, 16})  # onnx.TensorProto's FLOAT, FLOAT16, DOUBLE and BFLOAT16
 # They stand between a convolution in blocks of channels and its neighbours.
 _MOVES = frozenset({"ReorderInput", "ReorderOutput", "Transpose"})
 
 
 def notes_on_graph(graph: Any, setup: Setup) -> tuple[OperatorNote, ...]:
-    """Convolutions whose activation was not fused and, in int8, what stayed in float.
+    """Convolutions whose activation was not fused and, in int8, what stayed in float or has its weights so.
 
     Args:
         graph: the `onnx.GraphProto` of the optimised model.
@@ -40,8 +42,12 @@ def notes_on_graph(graph: Any, setup: Setup) -> tuple[OperatorNote, ...]:
                 operator=operator, count=count, what="not_fused", detail=f"{activation} by itself behind it"
             )
         )
-    if setup.deployment.precision == "int8" and setup.deployment.quantise == "all":
-        left = Counter(_kind(node) for node in graph.node if node.op_type in _HEAVY)
+    if setup.deployment.precision == "int8":
+        heavy = [node for node in graph.node if node.op_type in _HEAVY]
+        if setup.deployment.quantise == "weights":
+            floating = {each.name for each in graph.initializer if each.data_type in _FLOATING}
+            heavy = [node for node in heavy if not floating.isdisjoint(_operands(node))]
+        left = Counter(map(_kind, heavy))
         notes += [
             OperatorNote(operator=kind, count=count, what="not_quantised", detail="float32")
             for kind, count in sorted(left.items())
@@ -73,6 +79,12 @@ def _followers(node: Any, users: dict[str, list[Any]]) -> list[Any]:
     while len(found) == 1 and found[0].op_type in _MOVES:
         found = [user for name in found[0].output for user in users.get(name, ())]
     return found
+
+
+def _operands(node: Any) -> Sequence[str]:
+    """The names of what may be a node's weights: either side of a product."""
+    names = list(node.input[:2])
+    return names[1:] if node.op_type in _CONVOLUTIONS else names
 
 
 def _kind(node: Any) -> str:

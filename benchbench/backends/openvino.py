@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from torch import Tensor
 
 from benchbench.backends.complaint import complaint
 from benchbench.backends.flat import as_module_returns
-from benchbench.backends.onnx_file import check_inputs, write_onnx
+from benchbench.backends.onnx_file import write_onnx
+from benchbench.backends.openvino_graph import executed_layers, notes_on_layers, notes_on_weights
 from benchbench.backends.quantise import Preset, quantise_openvino
+from benchbench.backends.taken_inputs import Taken, check_inputs, in_dtype
 from benchbench.backends.telemetry import decline_telemetry
 from benchbench.backends.torch_session import check_shapes
 from benchbench.core.backends import Backend, Fact, Network, Session, Setup
@@ -26,9 +27,6 @@ FILE = "model.xml"
 # Int8 too: on processors that compute in bfloat16, what is left in float would go to it unasked.
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 _CAPABILITIES = {"bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
-_PASSIVE = frozenset({"Const", "Constant", "Input", "Parameter", "Output", "Result"})
-_HEAVY = frozenset({"Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul"})
-_MOVES = frozenset({"Reorder", "Reshape", "Transpose", "Concatenation", "Split", "Broadcast", "Gather"})
 
 
 class OpenVinoOptions(Options):
@@ -112,12 +110,17 @@ def open_openvino(network: Network, setup: Setup, artefact: Path | None) -> Sess
         made = other.infer([each.detach().contiguous().numpy() for each in given], share_inputs=True)
         return as_module_returns(tuple(torch.tensor(made[index]) for index in range(len(compiled.outputs))))
 
-    layers = _layers(compiled)
+    layers = executed_layers(compiled)
+
+    def operators() -> tuple[OperatorNote, ...]:
+        notes = notes_on_layers(layers, setup)
+        return (*notes, *notes_on_weights(artefact)) if setup.deployment.quantise == "weights" else notes
+
     return Session(
         call=call,
         run=run,
         facts=facts,
-        operators=lambda: _notes(layers, setup),
+        operators=operators,
         tells=("fell_back", "not_quantised", "not_lowered"),
         operator_count=len(layers),
     )
@@ -180,11 +183,15 @@ def _read(core: Any, artefact: Path, network: Network) -> Any:
         raise ArtefactError(
             f"{artefact} is damaged, or no OpenVINO model: {complaint(error)}", fix="export it again"
         ) from error
-    shapes = [
-        [dim.get_length() if dim.is_static else None for dim in each.get_partial_shape()]
+    taken = [
+        Taken(
+            tuple(dim.get_length() if dim.is_static else None for dim in each.get_partial_shape()),
+            each.get_element_type().to_dtype().name,
+        )
         for each in model.inputs
     ]
-    check_inputs(shapes, network, artefact)
+    # Narrower floats are made inside: a file takes float32.
+    check_inputs(taken, in_dtype(network.inputs, torch.float32), artefact)
     return model
 
 
@@ -199,46 +206,6 @@ def _facts(compiled: Any) -> dict[str, Fact]:
         "streams": int(told("NUM_STREAMS")),
         "pinning": bool(told("ENABLE_CPU_PINNING")),
     }
-
-
-def _layers(compiled: Any) -> list[tuple[str, str, str]]:
-    """(kind, kernel, precision) of each layer that is executed."""
-    found = []
-    for each in compiled.get_runtime_model().get_ops():
-        about = each.get_rt_info()
-        kind, kernel, precision = (
-            about[key].astype(str) if key in about else ""
-            for key in ("layerType", "primitiveType", "runtimePrecision")
-        )
-        if kind not in _PASSIVE:
-            found.append((kind, kernel, precision))
-    return found
-
-
-def _notes(layers: Sequence[tuple[str, str, str]], setup: Setup) -> tuple[OperatorNote, ...]:
-    precision = setup.deployment.precision
-    reference = Counter((kind, kernel) for kind, kernel, _ in layers if kernel.startswith("ref"))
-    notes = [
-        OperatorNote(operator=kind, count=count, what="fell_back", detail=kernel)
-        for (kind, kernel), count in sorted(reference.items())
-    ]
-    if precision == "int8" and setup.deployment.quantise == "all":
-        left = Counter(
-            (kind, used) for kind, _, used in layers if kind in _HEAVY and used not in ("i8", "u8")
-        )
-        notes += [
-            OperatorNote(operator=kind, count=count, what="not_quantised", detail=used)
-            for (kind, used), count in sorted(left.items())
-        ]
-    narrow = precision in ("bf16", "fp16")
-    wider = Counter(
-        (kind, used) for kind, _, used in layers if narrow and used == "f32" and kind not in _MOVES
-    )
-    notes += [
-        OperatorNote(operator=kind, count=count, what="not_lowered", detail=used)
-        for (kind, used), count in sorted(wider.items())
-    ]
-    return tuple(notes)
 
 
 backend = Backend(

@@ -133,7 +133,12 @@ def lacks_precision(setup: Setup) -> str | None:
     if setup.device == "cuda":
         if not torch.cuda.is_available():
             return "torch finds no GPU here"
-        if precision == "bf16" and not torch.cuda.is_bf16_supported():
+        if precision == "bf16" and not _computes_in_bf16():
             return "this GPU does not compute in bf16"
         return None
     return lacks_instructions(precision) if precision in ("bf16", "fp16") else None
+
+
+def _computes_in_bf16() -> bool:
+    # Torch's own `is_bf16_supported` says yes to emulation too, and not every version can be told not to.
+    return torch.version.hip is not None or torch.cuda.get_device_capability()[0] >= 8

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchbench.core.backends import Backend, Network, Session, Setup
+from benchbench.core.backends import Backend, Lack, Network, Session, Setup
 from benchbench.core.deployment import Deployment
 from benchbench.core.errors import DependencyError, NotHadError
 from benchbench.core.model import parse_options
@@ -70,6 +70,8 @@ def setup_for(deployment: Deployment, *, device: str, threads: int) -> Setup:
     options = parse_options("backend", name, backend.options, deployment.options)
     setup = Setup(deployment, options, device="cuda" if device == "cuda" else "cpu", threads=threads)
     lacking = backend.lacks(setup)
+    if isinstance(lacking, Lack):
+        raise NotHadError(f"{deployment.label}: {lacking.what}", fix=lacking.fix)
     if lacking is not None:
         raise NotHadError(
             f"{deployment.label}: {lacking}", fix="leave that combination out, or use a machine that has it"

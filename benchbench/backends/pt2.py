@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from benchbench.backends.complaint import complaint
 from benchbench.backends.exported import export_program, quiet_exporter
 from benchbench.backends.placement import move_in_place, place_module, placement_of, torch_facts
+from benchbench.backends.taken_inputs import Taken, check_inputs, dtype_name
 from benchbench.backends.torch_session import torch_session
 from benchbench.core.backends import Network, Session, Setup
 from benchbench.core.errors import ArtefactError, UnsupportedDeploymentError
@@ -57,7 +58,7 @@ def open_pt2(path: Path, network: Network, setup: Setup) -> Session:
     program = _load(path)
     fixed = setup.deployment.shapes == "static"
     inputs = placement.convert(network.inputs)
-    _check_inputs(program, inputs, path)
+    check_inputs([_taken(each) for each in _inputs_of(program)], inputs, path)
     function = _held_to_shapes(move_in_place(program.module(), placement))
     flat_network = Network(network.module, inputs)
     facts = torch_facts(setup, placement)
@@ -102,23 +103,7 @@ def _load(path: Path) -> Any:
     return program
 
 
-def _check_inputs(program: Any, inputs: Sequence[Tensor], path: Path) -> None:
-    taken = _inputs_of(program)
-    same = len(taken) == len(inputs) and all(map(_takes, taken, inputs))
-    if not same:
-        raise ArtefactError(
-            f"{path} takes {_told(taken)}, and the network {_told(inputs)}", fix="export it again"
-        )
-
-
-def _takes(taken: Any, given: Tensor) -> bool:
-    if taken.dtype != given.dtype or len(taken.shape) != given.dim():
-        return False
-    sizes = zip(taken.shape, given.shape, strict=True)
-    return all(not isinstance(size, int) or size == own for size, own in sizes)
-
-
-def _told(values: Sequence[Any]) -> str:
-    return ", ".join(
-        f"[{', '.join(map(str, each.shape))}] of {str(each.dtype).removeprefix('torch.')}" for each in values
-    )
+def _taken(value: Any) -> Taken:
+    # An open size is a symbol.
+    sizes = tuple(size if isinstance(size, int) else None for size in value.shape)
+    return Taken(sizes, dtype_name(value.dtype))

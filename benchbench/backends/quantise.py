@@ -8,6 +8,7 @@ which quantises what enters the norms.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ Preset = Literal["performance", "mixed"]
 # Statistics over an image: what is rounded before them is multiplied by them.
 _KEPT_IN_FLOAT = ("MVN",)
 _HEAVY = ("Conv", "Gemm", "MatMul")
+_WEIGHTED = (*_HEAVY, "ConvTranspose")
 
 
 def quantise_openvino(model: Any, network: Network, setup: Setup, *, preset: Preset) -> Any:
@@ -114,16 +116,27 @@ def quantise_onnx_weights(source: Path, target: Path) -> None:
 
     model = onnx.load(source)
     held = {each.name: each for each in model.graph.initializer}
+    turned = {
+        node.output[0]: node
+        for node in model.graph.node
+        if node.op_type == "Transpose" and node.input[0] in held
+    }
     added: list[Any] = []
     done: dict[str, str] = {}
     for node in model.graph.node:
-        axis = _channel_axis(node)
-        weight = held.get(node.input[1]) if axis is not None else None
-        if axis is None or weight is None or weight.data_type != onnx.TensorProto.FLOAT:
+        if node.op_type not in _WEIGHTED:
             continue
-        name = weight.name
+        name = node.input[1]
+        behind = turned.get(name)
+        weight = held.get(name if behind is None else behind.input[0])
+        if weight is None or weight.data_type != onnx.TensorProto.FLOAT or len(weight.dims) < 2:
+            continue
         if name not in done:
             values = numpy_helper.to_array(weight)
+            if behind is not None:
+                # Turned here, once, and not in every call.
+                values = values.transpose(_permutation(behind))
+            axis = _channel_axis(node, values.ndim)
             others = tuple(each for each in range(values.ndim) if each != axis)
             largest = np.abs(values).max(axis=others)
             scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
@@ -148,8 +161,12 @@ def quantise_onnx_weights(source: Path, target: Path) -> None:
         node.input[1] = done[name]
     if not added:
         raise UnsupportedDeploymentError("it has no weights of convolutions or products to quantise")
-    nodes = [*added, *model.graph.node]
-    used = {name for node in nodes for name in node.input}
+    results = {each.name for each in model.graph.output}
+    used = results.union(_names_read(model.graph.node))
+    # What turned weights in every call is not called any more.
+    live = (each for each in model.graph.node if each.output[0] not in turned or each.output[0] in used)
+    nodes = [*added, *live]
+    used = results.union(_names_read(nodes))
     left = [each for each in model.graph.initializer if each.name in used]
     fields: tuple[tuple[Any, list[Any]], ...] = ((model.graph.node, nodes), (model.graph.initializer, left))
     for field, kept in fields:
@@ -160,7 +177,8 @@ def quantise_onnx_weights(source: Path, target: Path) -> None:
     onnx.save(model, target, save_as_external_data=_has_external_data(source))
 
 
-def _channel_axis(node: Any) -> int | None:
+def _channel_axis(node: Any, dims: int) -> int:
+    """Along which axis of a weight its output channels lie."""
     if node.op_type == "Conv":
         return 0
     attributes = {each.name: each.i for each in node.attribute}
@@ -169,7 +187,21 @@ def _channel_axis(node: Any) -> int | None:
         return 1 if attributes.get("group", 1) == 1 else 0
     if node.op_type == "Gemm":
         return 0 if attributes.get("transB", 0) else 1
-    return None
+    return dims - 1
+
+
+def _names_read(nodes: Iterable[Any]) -> Iterator[str]:
+    """What nodes read, and what is read in their branches and loops."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _names_read(inner.node)
+                yield from (each.name for each in inner.output)
+
+
+def _permutation(transpose: Any) -> list[int] | None:
+    return next((list(each.ints) for each in transpose.attribute if each.name == "perm"), None)
 
 
 def _depthwise(model: Any) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from benchbench.backends.placement import lacks_precision
+from benchbench.backends.taken_inputs import Taken, check_inputs, dtype_name, in_dtype
 from benchbench.backends.tensorrt_quantise import quantise_symmetrically
 from benchbench.backends.torch_session import check_shapes, results_of
 from benchbench.core.backends import Backend, Fact, Network, Session, Setup
@@ -58,9 +59,8 @@ def write_engine(network: Network, setup: Setup, folder: Path) -> Path:
     from benchbench.backends.onnx_file import write_onnx
 
     precision = setup.deployment.precision
-    dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(precision, torch.float32)
     with tempfile.TemporaryDirectory(prefix="benchbench-") as scratch:
-        path = write_onnx(network, setup, Path(scratch) / "model.onnx", dtype=dtype)
+        path = write_onnx(network, setup, Path(scratch) / "model.onnx", dtype=_dtype(setup))
         if precision == "int8":
             path = quantise_symmetrically(path, network, Path(scratch) / "quantised.onnx")
         plan = _build(path, setup.options)
@@ -99,7 +99,8 @@ def open_engine(network: Network, setup: Setup, artefact: Path | None) -> Sessio
     }
     buffers = [bound[name] for name in taken]
     made = tuple(bound[name] for name in names if name not in taken)
-    _check_inputs(buffers, network.inputs, artefact)
+    taken = [Taken(tuple(each.shape), dtype_name(each.dtype)) for each in buffers]
+    check_inputs(taken, in_dtype(network.inputs, _dtype(setup)), artefact)
     for name, buffer in bound.items():
         context.set_tensor_address(name, buffer.data_ptr())
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -128,8 +129,20 @@ def open_engine(network: Network, setup: Setup, artefact: Path | None) -> Sessio
         "torch": torch.__version__,
         "gpu": torch.cuda.get_device_name(),
         "precision": setup.deployment.precision,
+        "tf32": _allows_tf32(),
     }
     return Session(call=call, run=run, facts=facts, operator_count=engine.num_layers)
+
+
+def _dtype(setup: Setup) -> torch.dtype:
+    wide = torch.float32
+    return {"fp16": torch.float16, "bf16": torch.bfloat16}.get(setup.deployment.precision, wide)
+
+
+def _allows_tf32() -> bool:
+    # One switch for convolutions and products: as torch's convolutions do, which take most of the time, and
+    # on its own TensorRT rounds both.
+    return tf32_allowed()[1]
 
 
 def _fill(buffers: Sequence[Tensor], values: Sequence[Tensor]) -> None:
@@ -149,8 +162,7 @@ def _build(path: Path, options: TensorRTOptions) -> bytes:
         raise UnsupportedDeploymentError(f"TensorRT does not take the network: {_parse_error(parser, log)}")
     config = builder.create_builder_config()
     config.builder_optimization_level = options.optimization_level
-    # Eager convolutions round to TF32 or do not; TensorRT does by default.
-    if not tf32_allowed()[1]:
+    if not _allows_tf32():
         config.clear_flag(trt.BuilderFlag.TF32)
     plan = builder.build_serialized_network(definition, config)
     if plan is None:
@@ -176,15 +188,6 @@ def _read(runtime: Any, artefact: Path | None, log: Any) -> Any:
             f"{artefact} is damaged, or of another GPU or TensorRT: {log.first}", fix="build it again"
         )
     return engine
-
-
-def _check_inputs(buffers: Sequence[Tensor], inputs: Sequence[Tensor], artefact: Path | None) -> None:
-    taken, own = ([list(each.shape) for each in values] for values in (buffers, inputs))
-    if taken != own:
-        raise ArtefactError(
-            f"{artefact} takes {', '.join(map(str, taken))}, and the network {', '.join(map(str, own))}",
-            fix="build it again",
-        )
 
 
 def _log(trt: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchbench.backends.calibration import calibration_arrays, onnx_reader, quietly
-from benchbench.backends.onnx_file import input_names
 from benchbench.core.backends import Network
 from benchbench.core.errors import UnsupportedDeploymentError
 from benchbench.core.imports import told
@@ -28,14 +27,16 @@ def quantise_symmetrically(source: Path, network: Network, target: Path) -> Path
         which nodes TensorRT takes.
     """
     sets = calibration_arrays(network)
+    import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
+    names = [each.name for each in onnx.load(source, load_external_data=False).graph.input]
     try:
         with quietly():
             quantize_static(
                 str(source),
                 str(target),
-                onnx_reader(sets, input_names(network)),
+                onnx_reader(sets, names),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(_HEAVY),
                 per_channel=True,

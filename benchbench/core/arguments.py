@@ -43,24 +43,49 @@ def take_apart(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[
     """The flat sequence that `assemble` made a call of: its inverse.
 
     Raises:
-        TypeError: the call does not have the places' arguments.
+        TypeError: the call does not have the places' arguments, or has others too.
     """
     found: list[Any] = []
     left = iter(args)
     shared: Any = None
-    try:
-        for place in places:
-            head, dot, entry = place.partition(".")
+    for place in places:
+        head, dot, entry = place.partition(".")
+        try:
             if not dot:
                 shared = None
                 found.append(kwargs[head] if head else next(left))
             elif head:
-                found.append(kwargs[head][entry])
+                found.append(_entries(kwargs[head], place)[entry])
             else:
                 shared = next(left) if shared is None else shared
-                found.append(shared[entry])
-    except (KeyError, StopIteration) as error:
-        raise TypeError(f"the call has no argument for the place {place!r}") from error
-    if next(left, None) is not None:
-        raise TypeError(f"the call has {len(args)} positional arguments, and {len(places)} values are known")
+                found.append(_entries(shared, place)[entry])
+        except (KeyError, StopIteration) as error:
+            raise TypeError(f"the call has no argument for the place {place!r}") from error
+    _refuse_others(args, kwargs, *assemble(found, places))
     return tuple(found)
+
+
+def _entries(given: Any, place: str) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"the place {place!r} is an entry of a dictionary, not of a {type(given).__name__}")
+    return given
+
+
+def _refuse_others(
+    args: Sequence[Any], kwargs: Mapping[str, Any], known: Sequence[Any], known_kwargs: Mapping[str, Any]
+) -> None:
+    if len(args) != len(known):
+        raise TypeError(f"the call has {len(args)} positional arguments, {len(known)} of them known")
+    _refuse_keys(kwargs, known_kwargs, "arguments")
+    pairs = (*zip(args, known, strict=True), *((kwargs[name], value) for name, value in known_kwargs.items()))
+    for given, taken in pairs:
+        # A value that is itself a dictionary is its place's own, and the same object.
+        if taken is not given:
+            _refuse_keys(given, taken, "entries")
+
+
+def _refuse_keys(given: Mapping[str, Any], known: Mapping[str, Any], what: str) -> None:
+    more = given.keys() - known.keys()
+    if more:
+        named, expected = (", ".join(sorted(map(str, each))) for each in (more, known))
+        raise TypeError(f"the call has unknown {what}: {named}; known: {expected or 'none'}")

@@ -82,6 +82,19 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """What is lacking for a setup and can be had on this machine.
+
+    Attributes:
+        what: in words.
+        fix: how to have it: a command where there is one.
+    """
+
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """One way to run a network.
 
@@ -98,9 +111,11 @@ class Backend:
         memory_formats: those that it leaves the choice of.
         shapes: those that it can be opened for.
         start: what the library does once in a process, its import above all; nobody's cold start.
-        lacks: what this machine's processor or driver lacks for a setup, in words; None where nothing.
+        lacks: what this machine's processor or driver lacks for a setup, in words, with what to do about it
+            where something can be done; None where nothing.
         has_threads: whether it brings a thread pool of its own, beside torch's.
         fixes_shapes: whether a session for `static` shapes takes no others.
+        short_for: the fields of a deployment that its name is short for; empty for one of its own.
     """
 
     options: type[Options]
@@ -112,6 +127,7 @@ class Backend:
     memory_formats: tuple[MemoryFormat, ...] = ("contiguous",)
     shapes: tuple[Shapes, ...] = ("static", "dynamic")
     start: Callable[[], None] = field(default=lambda: None)
-    lacks: Callable[[Setup], str | None] = field(default=lambda setup: None)
+    lacks: Callable[[Setup], str | Lack | None] = field(default=lambda setup: None)
     has_threads: bool = False
     fixes_shapes: bool = True
+    short_for: Mapping[str, str] = field(default_factory=dict)

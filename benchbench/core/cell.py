@@ -23,6 +23,10 @@ class Setting(Frozen):
     def __str__(self) -> str:
         return f"{self.key}={self.value if isinstance(self.value, str) else canonical_json(self.value)}"
 
+    def __hash__(self) -> int:
+        # A value may be a list, which has none.
+        return hash(self.key)
+
 
 class Cell(Frozen):
     """One resolved variant x seed x setting x deployment.
@@ -49,7 +53,7 @@ class Cell(Frozen):
     @property
     def swept(self) -> tuple[Setting, ...]:
         """What was swept of the network, its data and its training; not how it is run."""
-        own = {*deployed_settings(self.deploy)}
+        own = deployed_settings(self.deploy)
         return tuple(setting for setting in self.settings if setting not in own)
 
     @property

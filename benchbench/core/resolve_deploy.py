@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchbench.core import registry
-from benchbench.core.deployment import DeploySpec
+from benchbench.core.deployment import Deployment, DeploySpec
 from benchbench.core.errors import OptionError, SuiteError, nearest
-from benchbench.core.model import JsonValue, Options
+from benchbench.core.model import JsonValue, Options, parse_options
 from benchbench.core.source_map import Place, SourceMap
 from benchbench.core.suite import Suite
 from benchbench.core.validation import check_known, check_options, told_at
@@ -21,7 +21,7 @@ def check_deployments(suite: Suite, sources: SourceMap) -> None:
     Raises:
         UnknownNameError: a backend that nothing registers.
         OptionError: an option that a backend does not have, or a wrong value.
-        SuiteError: a memory format that the latency measure declares too.
+        SuiteError: a memory format that the latency measure declares too, or two deployments that are one.
     """
     for index, spec in enumerate(suite.deploy):
         place: Place = ("deploy", index)
@@ -70,13 +70,27 @@ def _check_memory_format(suite: Suite, sources: SourceMap) -> None:
 
 
 def _check_labels(suite: Suite, sources: SourceMap) -> None:
-    labels = [each.label for each in suite.deployments]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
+    first: dict[str, Deployment] = {}
+    for each in suite.deployments:
+        other = first.setdefault(_plain(each).label, each)
+        if other is each:
+            continue
         raise SuiteError(
-            f"two deployments are called '{twice}'",
+            f"two deployments are called '{each.label}'"
+            if other.label == each.label
+            else f"'{other.label}' and '{each.label}' are one deployment",
             expected="deployments that differ in backend, precision, memory format, shapes, quantisation or "
             "an option of the backend: nothing else tells their figures apart",
             fix="remove one of them",
             where=sources.at(("deploy",)),
         )
+
+
+def _plain(deployment: Deployment) -> Deployment:
+    """As it would be declared without a backend's short name, and without what is a default anyway."""
+    backend = registry.BACKENDS.load(deployment.backend)
+    options = parse_options("backend", deployment.backend, backend.options, deployment.options)
+    said = deployment.model_copy(update={"options": options.model_dump(mode="json", exclude_defaults=True)})
+    # What a short name says already cannot be said beside it; the cell is skipped for that.
+    is_said = any(key in said.named for key in backend.short_for if key != "backend")
+    return said if is_said else said.model_copy(update=dict(backend.short_for))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -56,7 +58,7 @@ class FakeCuda:
         self.log: list[str] = []
         self.module = module
 
-    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(self, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype = torch.float32) -> None:
         here = self
 
         class Graph:
@@ -67,16 +69,27 @@ class FakeCuda:
         @contextlib.contextmanager
         def within(what: str) -> Iterator[None]:
             here.log.append(f"{what} begins")
-            yield
-            here.log.append(f"{what} ends")
+            try:
+                yield
+            finally:
+                here.log.append(f"{what} ends")
+
+        @contextlib.contextmanager
+        def capturing(graph: object) -> Iterator[None]:
+            try:
+                with within("capture"):
+                    yield
+            except Exception:
+                # As torch's own does: it ends the recording, which fails, while the error is on its way.
+                raise RuntimeError("CUDA error: operation failed due to a previous error") from None
 
         monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
         monkeypatch.setattr(torch.cuda, "Stream", lambda: Stream(here.log))
         monkeypatch.setattr(torch.cuda, "current_stream", lambda: Stream(here.log))
         monkeypatch.setattr(torch.cuda, "stream", lambda stream: within("aside"))
-        monkeypatch.setattr(torch.cuda, "graph", lambda graph: within("capture"))
+        monkeypatch.setattr(torch.cuda, "graph", capturing)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Toy GPU")
-        on_cpu = Placement(torch.device("cpu"), torch.float32, torch.contiguous_format)
+        on_cpu = Placement(torch.device("cpu"), dtype, torch.contiguous_format)
         monkeypatch.setattr(cuda_graph, "placement_of", lambda setup: on_cpu)
 
 
@@ -122,6 +135,33 @@ def test_run_takes_other_values_and_leaves_the_examples(
         session.run((torch.ones(3), torch.tensor([7])))
 
 
+def test_a_copy_on_the_gpu_lives_as_long_as_its_graph(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeCuda(Net()).install(monkeypatch, torch.bfloat16)
+    kept: list[weakref.ref[Tensor]] = []
+    place, assemble = cuda_graph.place_module, cuda_graph.assemble
+
+    def placed(module: nn.Module, placement: Placement) -> nn.Module:
+        copied = place(module, placement)
+        assert copied is not module
+        kept.extend(weakref.ref(each) for each in copied.parameters())
+        return copied
+
+    def assembled(values: tuple[Tensor, ...], places: tuple[str, ...]) -> object:
+        kept.extend(weakref.ref(each) for each in values)
+        return assemble(values, places)
+
+    monkeypatch.setattr(cuda_graph, "place_module", placed)
+    monkeypatch.setattr(cuda_graph, "assemble", assembled)
+    own = Network(nn.Linear(3, 3).eval(), (torch.ones(1, 3),))
+    call = open_graph(own, setup).call
+    gc.collect()
+    assert len(kept) == 3
+    assert all(each() is not None for each in kept)
+    del call
+    gc.collect()
+    assert all(each() is None for each in kept)
+
+
 class Waits(nn.Module):
     def forward(self, image: Tensor, *, label: Tensor) -> Tensor:
         raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nCUDA kernel errors")
@@ -142,14 +182,57 @@ def test_what_cannot_be_captured_is_one_line(setup: Setup, monkeypatch: pytest.M
         open_graph(network(OutOfMemory()), setup)
 
 
+class FailsLater(nn.Module):
+    """Goes through its first calls, and then says what is wrong."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.calls = 0
+
+    def forward(self, image: Tensor, *, label: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls > cuda_graph._WARM_UP_CALLS:
+            raise self.error
+        return image
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("aten::nonzero is not permitted while recording"), TypeError("aten::nonzero is no shape")],
+)
+def test_the_reason_of_a_failed_recording_is_the_operators(
+    error: Exception, setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeCuda(Net()).install(monkeypatch)
+    with pytest.raises(
+        UnsupportedDeploymentError, match=r"captured as a CUDA graph: .*aten::nonzero"
+    ) as caught:
+        open_graph(network(FailsLater(error)), setup)
+    assert caught.value.__cause__ is error
+
+
+def test_memory_that_runs_out_while_recording_is_told_as_such(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeCuda(Net()).install(monkeypatch)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        open_graph(network(FailsLater(torch.cuda.OutOfMemoryError("CUDA out of memory"))), setup)
+
+
 def test_it_is_for_gpus_and_fixed_shapes(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(backend.precisions) == {"cuda"}
     assert backend.shapes == ("static",)
     answers = {"is_available": False}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: answers["is_available"])
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    # As torch says where it emulates them.
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    capability = (7, 5)
     assert backend.lacks(setup) == "torch finds no GPU here"
     answers["is_available"] = True
     assert backend.lacks(setup) is None
     half = Setup(Deployment(backend="cuda_graph", precision="bf16"), CudaGraphOptions(), device="cuda")
     assert backend.lacks(half) == "this GPU does not compute in bf16"
+    capability = (8, 0)
+    assert backend.lacks(half) is None

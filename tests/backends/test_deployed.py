@@ -18,9 +18,9 @@ from benchbench.backends.prepare import (
     write_artefact,
 )
 from benchbench.core.backends import Backend, Network, Session, Setup
-from benchbench.core.deployment import Deployment
+from benchbench.core.deployment import Deployment, DeploySpec
 from benchbench.core.errors import DependencyError, OptionError, UnknownNameError, UnsupportedDeploymentError
-from benchbench.core.model import Options
+from benchbench.core.model import Options, parse_options
 from benchbench.core.registry import BACKENDS
 
 
@@ -43,6 +43,8 @@ def test_it_is_called_as_the_module_would_be() -> None:
     assert torch.equal(made, image * 3)
     with pytest.raises(TypeError, match="no argument for the place 'scale'"):
         front(fixed=True)(image)
+    with pytest.raises(TypeError, match="unknown arguments: style"):
+        front(fixed=False)(image, scale=torch.ones(2, 1, 1, 1), style=image)
 
 
 def test_several_batches_run_one_after_the_other_in_their_order() -> None:
@@ -53,9 +55,30 @@ def test_several_batches_run_one_after_the_other_in_their_order() -> None:
     assert front(fixed=False)(image, scale=scale)[1].tolist() == [1] * 6
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_batch_that_is_not_full_is_filled_up_and_cut_again(count: int) -> None:
+    image, scale = torch.randn(count, 3, 4, 4), torch.arange(count * 1.0).reshape(count, 1, 1, 1)
+    made, calls = front(fixed=True)(image, scale=scale)
+    assert torch.equal(made, image * scale)
+    assert calls.tolist() == [1, 1, 2, 2, 3][:count]
+
+
+@pytest.mark.parametrize(
+    ("made", "shape"),
+    [(torch.tensor(2.0), r"\[\]"), (torch.ones(3), r"\[3\]")],
+    ids=["a scalar", "channels"],
+)
+def test_a_result_of_the_whole_batch_is_not_joined(made: Tensor, shape: str) -> None:
+    session = Session(call=lambda: None, run=lambda given: (given[0], made))
+    module = Deployed(session, (torch.zeros(1, 2),), fixed=True, label="toy")
+    assert torch.equal(module(torch.zeros(1, 2))[1], made)
+    with pytest.raises(UnsupportedDeploymentError, match=f"shape {shape}: not one per input"):
+        module(torch.zeros(2, 2))
+
+
 @pytest.mark.parametrize(
     ("image", "scale"),
-    [((3, 3, 4, 4), (3, 1, 1, 1)), ((2, 3, 5, 4), (2, 1, 1, 1)), ((4, 3, 4, 4), (2, 1, 1, 1))],
+    [((0, 3, 4, 4), (0, 1, 1, 1)), ((2, 3, 5, 4), (2, 1, 1, 1)), ((4, 3, 4, 4), (2, 1, 1, 1))],
 )
 def test_other_shapes_are_refused_with_both_named(image: tuple[int, ...], scale: tuple[int, ...]) -> None:
     with pytest.raises(UnsupportedDeploymentError) as caught:
@@ -175,11 +198,31 @@ def test_options_are_checked_and_handed_on(tmp_path: Path) -> None:
     assert open_session(network, setup, path).call() == path
 
 
-def test_every_registered_backend_holds_to_the_contract() -> None:
-    assert {"eager", "channels_last", "compile", "cuda_graph", "tensorrt"} <= set(BACKENDS)
-    for name in ("eager", "channels_last", "compile", "cuda_graph", "tensorrt"):
-        backend = BACKENDS.load(name)
-        assert set(backend.precisions) <= {"cpu", "cuda"}
-        assert "static" in backend.shapes
-        assert backend.options().model_dump() is not None
-        assert (backend.write is None) == (name != "tensorrt")
+WRITES = {
+    "eager": False,
+    "channels_last": False,
+    "compile": False,
+    "cuda_graph": False,
+    "onnxruntime": True,
+    "openvino": True,
+    "tensorrt": True,
+}
+
+
+def test_every_backend_of_our_own_is_known_here() -> None:
+    assert {entry.name for entry in BACKENDS.entries() if entry.package == "benchbench"} == set(WRITES)
+
+
+@pytest.mark.parametrize(("name", "writes"), WRITES.items())
+def test_every_registered_backend_holds_to_the_contract(name: str, writes: bool) -> None:
+    backend = BACKENDS.load(name)
+    assert set(backend.precisions) <= {"cpu", "cuda"}
+    assert all("fp32" in had for had in backend.precisions.values())
+    assert "static" in backend.shapes
+    assert "contiguous" in backend.memory_formats
+    assert (backend.write is not None) == writes
+    # What a suite may declare in a deployment of any backend is no backend's own.
+    assert not set(backend.options.model_fields) & set(DeploySpec.model_fields)
+    # Whatever needs a package says which extra brings it.
+    assert bool(backend.packages) == bool(backend.extra)
+    assert parse_options("backend", name, backend.options, {}) == backend.options()

@@ -138,6 +138,17 @@ def test_it_may_be_called_in_inference_mode() -> None:
         ((1, "3"), {}, MeasurementError, "neither a shape nor tensors"),
         ((), {}, MeasurementError, "neither a shape nor tensors"),
         (torch.ones(1, 3), {}, MeasurementError, "neither a shape nor tensors"),
+        (5, {}, MeasurementError, "neither a shape nor tensors: 5"),
+        ((1, 3, 8, 8), {"precision": "half"}, OptionError, 'precision: got "half"'),
+        ((1, 3, 8, 8), {"memory_format": "nhwc"}, OptionError, 'memory_format: got "nhwc"'),
+        ((1, 3, 8, 8), {"shapes": None}, OptionError, "shapes: got null"),
+        ((1, 3, 8, 8), {"options": 3}, OptionError, "options: got 3"),
+        ((1, 3, 8, 8), {"backend": "toy", "threads": 0}, OptionError, "threads: got 0"),
+        ((1, 3, 8, 8), {"backend": "toy", "threads": -3}, OptionError, "threads: got -3"),
+        ((1, 3, 8, 8), {"threads": "2"}, OptionError, "threads: got '2'"),
+        ((1, 3, 8, 8), {"device": "tpu"}, UnsupportedDeploymentError, "not on tpu"),
+        # Told before anything is written.
+        ((1, "3"), {"backend": "toy", "precision": "int8"}, MeasurementError, "neither a shape nor tensors"),
     ],
 )
 def test_bad_requests_are_one_line(
@@ -146,3 +157,4 @@ def test_bad_requests_are_one_line(
     with pytest.raises(error, match=words) as caught:
         bb.deploy(net(), inputs, **more)
     assert "\n" not in str(getattr(caught.value, "problem", ""))
+    assert FOLDERS == []

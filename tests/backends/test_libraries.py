@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,9 @@ import torch
 
 from benchbench.backends.deployed import Deployed
 from benchbench.backends.prepare import open_session, setup_for, write_artefact
+from benchbench.core.backends import Network
 from benchbench.core.deployment import Deployment
-from benchbench.core.errors import DependencyError, UnsupportedDeploymentError
+from benchbench.core.errors import ArtefactError, DependencyError, UnsupportedDeploymentError
 
 for _name in ("onnx", "onnxscript", "onnxruntime", "openvino"):
     pytest.importorskip(_name)
@@ -61,6 +63,42 @@ def test_fixed_shapes_refuse_others_and_take_more_of_their_own(nets, backend, ar
     image, style = nets.inputs(3, side=24)
     with pytest.raises(UnsupportedDeploymentError, match="24"):
         face(image, style=style)
+
+
+@pytest.mark.parametrize(
+    ("image", "style", "told"),
+    [
+        (torch.rand(1, 3, 8, 16), torch.rand(1, 3), r"\[1, 3, 8, 16\] of float32, \[1, 3\] of float32"),
+        (torch.rand(1, 3, 16, 16), torch.ones(1, 3, dtype=torch.int64), r".*, \[1, 3\] of int64"),
+        (torch.rand(1, 3, 16, 16), None, r"\[1, 3, 16, 16\] of float32$"),
+    ],
+    ids=["another shape", "another kind", "another number"],
+)
+def test_a_file_of_other_inputs_is_told(nets, backend, artefact, image, style, told):
+    inputs = (image,) if style is None else (image, style)
+    other = Network(nets.small().module, inputs, ("", "style")[: len(inputs)])
+    with pytest.raises(ArtefactError) as caught:
+        open_session(other, nets.setup(backend), artefact)
+    own = r"takes \[1, 3, 16, 16\] of float32, \[1, 3\] of float32, and the network "
+    assert re.search(own + told, caught.value.problem)
+
+
+def test_open_sizes_are_taken_as_they_come(nets, backend, tmp_path):
+    network = nets.small()
+    how = nets.setup(backend, shapes="dynamic")
+    path = write_artefact(network, how, tmp_path)
+    open_session(replace(network, inputs=nets.inputs(3, count=2, side=24)), how, path).call()
+    with pytest.raises(ArtefactError, match=r"takes \[\?, 3, \?, \?\] of float32"):
+        open_session(replace(network, inputs=(torch.rand(1, 4, 16, 16), network.inputs[1])), how, path)
+
+
+def test_double_inputs_become_what_eager_makes_of_them(nets, backend, tmp_path):
+    network = nets.small()
+    doubled = replace(network, inputs=tuple(each.double() for each in network.inputs))
+    session = nets.opened(doubled, nets.setup(backend), tmp_path)
+    session.call()
+    made = session.run(network.inputs)
+    assert nets.worst(made, nets.expected(network, network.inputs)) < 1e-4
 
 
 def test_open_shapes_take_others(nets, backend, tmp_path):

@@ -237,8 +237,9 @@ def test_tf32_is_as_torch_has_it(
 
     for allowed in (True, False):
         monkeypatch.setattr(tensorrt, "tf32_allowed", lambda allowed=allowed: (False, allowed))
-        write_engine(network(), setup(), tmp_path)
+        path = write_engine(network(), setup(), tmp_path)
         assert ("TF32" in library.flags) == allowed
+        assert open_engine(network(), setup(precision="fp16"), path).facts["tf32"] is allowed
 
 
 def test_what_tensorrt_does_not_take_is_one_line(
@@ -287,8 +288,25 @@ def test_an_engine_that_is_not_whole_or_of_another_network(library: FakeTensorRT
         open_engine(network(), setup(), path)
     path.write_bytes(PLAN)
     library.shape = (1, 3)
-    with pytest.raises(ArtefactError, match=r"takes \[1, 3\], \[1\], and the network \[1, 2\], \[1\]"):
+    with pytest.raises(
+        ArtefactError,
+        match=r"takes \[1, 3\] of float16, \[1\] of int64, and the network \[1, 2\] of float16, \[1\]",
+    ):
+        open_engine(network(), setup(precision="fp16"), path)
+    library.shape = (1, 2)
+    with pytest.raises(ArtefactError, match=r"and the network \[1, 2\] of float32, \[1\] of int64"):
         open_engine(network(), setup(), path)
+
+
+def test_bfloat16_goes_through_the_exporter(library: FakeTensorRT, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    own = Network(Net().eval(), (torch.randn(1, 3, 4, 4),))
+    write_engine(own, setup(precision="bf16"), tmp_path)
+    model = onnx.load_from_string(library.parsed)
+    kinds = {each.data_type for each in model.graph.initializer}
+    assert kinds == {onnx.TensorProto.BFLOAT16}
+    onnx.checker.check_model(model, full_check=True)
 
 
 def test_int8_asks_for_calibration(library: FakeTensorRT, written: list[torch.dtype], tmp_path: Path) -> None:

@@ -187,7 +187,14 @@ def test_a_call_is_taken_apart_as_it_was_put_together(places: tuple[str, ...]) -
         ((1,), {}, ("", "scale"), "no argument for the place 'scale'"),
         ((), {"batch": {"image": 1}}, ("batch.image", "batch.mask"), "place 'batch.mask'"),
         (({"image": 1},), {}, (".image", ".mask"), "place '.mask'"),
-        ((1, 2), {}, ("",), "2 positional arguments, and 1 values are known"),
+        ((1, 2), {}, ("",), "2 positional arguments, 1 of them known"),
+        ((1, None, 5), {}, ("",), "3 positional arguments, 1 of them known"),
+        ((1, None), {}, ("",), "2 positional arguments, 1 of them known"),
+        ((1,), {"style": None}, ("",), "unknown arguments: style; known: none"),
+        ((1,), {"scale": 2, "style": 3}, ("", "scale"), "unknown arguments: style; known: scale"),
+        (({"image": 1, "mask": 2},), {}, (".image",), "unknown entries: mask; known: image"),
+        ((), {"batch": {"image": 1, "mask": 2}}, ("batch.image",), "unknown entries: mask; known: image"),
+        ((5,), {}, (".image",), "the place '.image' is an entry of a dictionary, not of a int"),
     ],
 )
 def test_a_call_that_does_not_fit(

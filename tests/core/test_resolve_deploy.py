@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from benchbench.core.errors import BenchbenchError
+from benchbench.core.errors import BenchbenchError, SuiteError
 from benchbench.core.suite_file import load_suite
 
 SUITE = """
@@ -44,6 +45,44 @@ def test_a_wrong_deployment_is_told_with_its_place(deploy: str, told: str, tmp_p
         load_suite(path)
     assert told in str(caught.value)
     assert f"{path}:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("deploy", "told"),
+    [
+        ("[compile, {backend: compile, mode: default}]", "'compile' and 'compile mode=default' are one"),
+        (
+            "[{backend: compile, mode: default}, {backend: compile, fullgraph: false}]",
+            "'compile mode=default' and 'compile fullgraph=False' are one",
+        ),
+        (
+            "[{backend: [channels_last, eager], memory_format: [contiguous, channels_last]}]",
+            "'channels_last' and 'eager channels_last' are one",
+        ),
+        (
+            "[{backend: eager, memory_format: channels_last}, channels_last]",
+            "'eager channels_last' and 'channels_last' are one",
+        ),
+        ("[{backend: eager, shapes: static, precision: [fp32, fp32, bf16, bf16]}]", "called 'eager bf16'"),
+    ],
+)
+def test_one_deployment_by_two_names_is_told(deploy: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text(f"{SUITE.rstrip()} {deploy}\n")
+    with pytest.raises(SuiteError, match=re.escape(told)) as caught:
+        load_suite(path)
+    assert f"{path}:7: deploy" in str(caught.value)
+
+
+def test_deployments_that_differ_in_one_thing_are_several(tmp_path: Path) -> None:
+    path = tmp_path / "suite.yaml"
+    several = (
+        "[{backend: compile, mode: default}, {backend: compile, mode: max-autotune}, "
+        "{backend: channels_last, precision: bf16, memory_format: [contiguous, channels_last]}, "
+        "channels_last]"
+    )
+    path.write_text(f"{SUITE.rstrip()} {several}\n")
+    assert len(load_suite(path).deployments) == 6
 
 
 def test_a_memory_format_is_declared_in_one_place(tmp_path: Path) -> None:
