@@ -30,6 +30,9 @@ from benchbench.core.suite import Suite
 FrozenT = TypeVar("FrozenT", bound=Frozen)
 Tell: TypeAlias = Callable[[StoreError], None]
 
+# Nothing more can be written, whoever tries.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+
 
 class Addenda(Frozen):
     """What one comparison adds to the results of the cells that took part in it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ import torch
 
 from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.errors import BenchbenchError
+from benchbench.measures.failures import is_out_of_memory
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.placing import call_of, place_subject
 from benchbench.measures.latency.process import check_threads
@@ -119,15 +119,6 @@ def failures_in(replicates: Sequence[Replicate]) -> dict[str, str]:
             if label.startswith(FAILED):
                 found.setdefault(label.removeprefix(FAILED), said[0])
     return found
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out; torch's CPU allocator raises a bare RuntimeError."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and bool(
-        re.search(r"can't allocate memory|not enough memory|out of memory", str(error))
-    )
 
 
 def _told(error: Exception) -> str:

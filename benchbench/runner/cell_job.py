@@ -15,8 +15,9 @@ from benchbench.core.measurement import CellResult, Failure, Phase
 from benchbench.core.model import parse_options
 from benchbench.core.registry import MEASURES
 from benchbench.core.suite import MeasureSpec
+from benchbench.measures.failures import explain_failure
 from benchbench.runner.deploying import deploy_subject, weights_size
-from benchbench.runner.jobs import CellJob, explain_failure
+from benchbench.runner.jobs import CellJob
 from benchbench.runner.subjects import (
     build_discriminator,
     build_subject,

@@ -24,10 +24,10 @@ from benchbench.core.model import JsonValue
 from benchbench.core.registry import BACKENDS
 from benchbench.measures.agreement import agreement_figures, check_tolerance, compare_outputs
 from benchbench.measures.deployed import open_deployed
+from benchbench.measures.failures import explain_failure
 from benchbench.measures.fold import fold_parametrizations
 from benchbench.measures.input_sets import InputSets, calibration_inputs, comparison_inputs
 from benchbench.runner.files import digest_of_files
-from benchbench.runner.jobs import explain_failure
 from benchbench.runner.subjects import open_source
 from benchbench.runner.training import open_images_of
 

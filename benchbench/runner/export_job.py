@@ -23,7 +23,7 @@ from benchbench.core.errors import (
 )
 from benchbench.core.host import usable_cpus
 from benchbench.core.imports import told
-from benchbench.core.store import cannot_write
+from benchbench.core.store import DISK_ERRORS, cannot_write
 from benchbench.measures.agreement import Agreement, check_tolerance, compare_outputs
 from benchbench.measures.counting import count
 from benchbench.measures.fold import find_foldable, fold_parametrizations
@@ -32,7 +32,7 @@ from benchbench.runner.deploying import COMPARED, calibration_of, call_in_eager,
 from benchbench.runner.export_facts import Agreed, Calibrated, CardFile, Format, Made, Replaced
 from benchbench.runner.export_files import read_tensors, versions_for
 from benchbench.runner.files import digest_of_file, digest_of_files
-from benchbench.runner.jobs import DISK_ERRORS, ExportJob
+from benchbench.runner.jobs import ExportJob
 from benchbench.runner.subjects import build_subject
 from benchbench.runner.training import open_images_of
 from benchbench.training.progress import say_on_stderr

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import re
-import traceback
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Replicate
-from benchbench.core.errors import (
-    BenchbenchError,
-    DependencyError,
-    DivergedError,
-    NotHadError,
-    OutputsDifferError,
-    StoreError,
-    UnsupportedDeploymentError,
-    UnsupportedOperatorError,
-)
-from benchbench.core.measurement import CellResult, Failure, FailureKind
+from benchbench.core.measurement import CellResult, Failure
 from benchbench.core.model import Frozen
 from benchbench.core.profile import CellProfile
 from benchbench.core.roof import Roof, RoofMachine
-from benchbench.core.store import cannot_write
 from benchbench.core.suite import MeasureSpec
 from benchbench.runner.describe_records import Described
 from benchbench.runner.export_facts import Format, Made
@@ -129,9 +114,6 @@ class Job(Frozen):
         return self.replicate.measure if self.replicate is not None else "cell"
 
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
-
-
 class Obstacle(Frozen):
     """What ends the run, on its way to the process that runs the suite: `error` names its type."""
 
@@ -157,44 +139,3 @@ class Answer(Frozen):
     obstacle: Obstacle | None = None
     started_s: float = 0.0
     imported_s: float = 0.0
-
-
-def explain_failure(error: BaseException, *, of: str) -> Failure:
-    """An exception as a typed failure with its reason.
-
-    Raises:
-        StoreError: the results folder takes nothing more. No cell is to blame, and none can go on.
-    """
-    import torch
-
-    if isinstance(error, StoreError):
-        raise error
-    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-        raise cannot_write(Path(error.filename or "the results"), error) from error
-    kind: FailureKind = "crashed"
-    fix: str | None = None
-    step: int | None = None
-    reason = f"{type(error).__name__}: {error}".strip()
-    if isinstance(error, DivergedError):
-        kind, reason, step, fix = "diverged", error.problem, getattr(error, "step", None), error.fix
-    elif isinstance(error, (torch.OutOfMemoryError, MemoryError)) or _is_cpu_out_of_memory(error):
-        kind, fix = "out_of_memory", "a smaller batch or image size, or a machine with more memory"
-    elif isinstance(error, NotHadError) or (isinstance(error, DependencyError) and of == "cell"):
-        kind, reason, fix = "skipped", error.problem, error.fix
-    elif isinstance(error, (UnsupportedOperatorError, UnsupportedDeploymentError)):
-        kind, reason, fix = "unsupported", error.reason, error.fix
-    elif isinstance(error, OutputsDifferError):
-        kind, reason, fix = "differs", error.problem, error.fix
-    elif isinstance(error, BenchbenchError):
-        kind, reason, fix = "invalid", error.reason, error.fix
-    else:
-        last = traceback.extract_tb(error.__traceback__)[-1:]
-        reason += "".join(f" (at {frame.filename}:{frame.lineno})" for frame in last)
-    return Failure(of=of, kind=kind, reason=reason, fix=fix, step=step)
-
-
-def _is_cpu_out_of_memory(error: BaseException) -> bool:
-    # torch's CPU allocator raises a bare RuntimeError.
-    return isinstance(error, RuntimeError) and bool(
-        re.search(r"can't allocate memory|not enough memory", str(error))
-    )

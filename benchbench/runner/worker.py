@@ -63,7 +63,7 @@ def answer_job(text: str) -> str:
 
 def _do(job: Job) -> Answer:
     from benchbench.core.errors import BenchbenchError
-    from benchbench.runner.jobs import Answer, explain_failure
+    from benchbench.runner.jobs import Answer
 
     if job.check is not None:
         from pathlib import Path
@@ -110,6 +110,8 @@ def _do(job: Job) -> Answer:
         if (job.describe or job.profile or job.export) and isinstance(error, BenchbenchError):
             # Told to whoever asked, as it is; nothing is recorded.
             raise
+        from benchbench.measures.failures import explain_failure
+
         return Answer(failure=explain_failure(error, of=job.of))
 
 

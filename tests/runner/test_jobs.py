@@ -22,8 +22,9 @@ from benchbench.core.measurement import Measurement, Protocol
 from benchbench.core.model import Options
 from benchbench.core.registry import MEASURES
 from benchbench.core.suite import ArchitectureSpec, MeasureSpec
+from benchbench.measures.failures import explain_failure
 from benchbench.runner import cell_job
-from benchbench.runner.jobs import Answer, CellJob, Job, explain_failure
+from benchbench.runner.jobs import Answer, CellJob, Job
 from benchbench.runner.worker import answer_job
 
 SMALL = ArchitectureSpec.model_validate({"name": "transformer_net", "width": 4, "blocks": 1})

@@ -13,13 +13,9 @@ from benchbench.core.contracts import Replicate, Subject
 from benchbench.core.deployment import Deployment
 from benchbench.core.errors import (
     ArtefactError,
-    BenchbenchError,
-    NotHadError,
-    UnsupportedDeploymentError,
-    UnsupportedOperatorError,
 )
-from benchbench.core.imports import told
-from benchbench.core.measurement import Failure, FailureKind
+from benchbench.core.measurement import Failure
+from benchbench.measures.failures import explain_failure
 from benchbench.measures.latency.options import LatencyOptions
 from benchbench.measures.latency.placing import build_subject_of, call_of, place_subject
 from benchbench.measures.latency.timers import Timer
@@ -105,24 +101,12 @@ def _open(
 
 
 def _explain(error: Exception) -> Failure:
-    """A failure of the kind that the runner makes of the same error when it ends a whole process."""
-    # That module stands on this one's callers.
-    from benchbench.measures.sweep import is_out_of_memory
-
-    kind: FailureKind = "crashed"
-    reason, fix = told(error), None
-    if is_out_of_memory(error):
-        kind, fix = "out_of_memory", "a smaller batch or image size, or a machine with more memory"
-    elif isinstance(error, NotHadError):
-        kind, reason, fix = "skipped", error.problem, error.fix
-    elif isinstance(error, (UnsupportedDeploymentError, UnsupportedOperatorError)):
-        kind, reason, fix = "unsupported", error.reason, error.fix
-    elif isinstance(error, BenchbenchError):
-        kind, reason, fix = "invalid", error.reason, error.fix
-    if isinstance(error, ArtefactError):
-        # Who runs a suite exports nothing; the run does, what is missing.
-        fix = "remove its folder in the run's artefacts/, and run again with --resume"
-    return Failure(of="latency", kind=kind, reason=reason, fix=fix)
+    failure = explain_failure(error, of="latency")
+    if not isinstance(error, ArtefactError):
+        return failure
+    # Who runs a suite exports nothing; the run does, what is missing.
+    fix = "remove its folder in the run's artefacts/, and run again with --resume"
+    return failure.model_copy(update={"fix": fix})
 
 
 def as_settings(failures: Mapping[str, Failure]) -> dict[str, Fact]:
