@@ -22,12 +22,13 @@ def calibration_arrays(network: Network, *, is_open: bool = False) -> list[tuple
         is_open: whether batch, height and width may be others than those of the network's inputs.
 
     Raises:
-        CalibrationError: fewer than 8 of them, or of other shapes than the network's inputs.
+        CalibrationError: fewer than 8 examples, or of other shapes than the network's inputs.
     """
     sets = list(network.calibration)
-    if len(sets) < LEAST:
+    count = sum(values[0].shape[0] if values and values[0].dim() else 1 for values in sets)
+    if count < LEAST:
         raise CalibrationError(
-            f"int8 was given {len(sets)} sets of inputs to calibrate on",
+            f"int8 was given {count} examples to calibrate on",
             expected=f"{LEAST} or more",
             fix="declare `calibration: {images: 64}`, and data that has as many",
         )

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchbench.backends.calibration import calibration_arrays
 from benchbench.backends.prepare import open_session, write_artefact
 from benchbench.core.backends import Network, Session
 from benchbench.core.errors import CalibrationError, UnsupportedDeploymentError
@@ -189,11 +190,20 @@ def test_either_side_of_a_product_may_be_its_weights(nets):
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("count", [0, 7])
 def test_too_few_inputs_are_refused(nets, tmp_path, library, count):
-    with pytest.raises(CalibrationError, match=f"given {count} sets") as caught:
+    with pytest.raises(CalibrationError, match=f"given {count} examples") as caught:
         write_artefact(nets.small(calibration=count), nets.setup(library, precision="int8"), tmp_path)
     assert caught.value.expected == "8 or more"
     assert caught.value.fix is not None
     assert "calibration: {images:" in caught.value.fix
+
+
+def test_batches_count_by_what_is_in_them(nets):
+    network = nets.small()
+    network = replace(network, inputs=nets.inputs(0, count=4))
+    sets = tuple(nets.inputs(100 + at, count=4) for at in range(2))
+    assert len(calibration_arrays(replace(network, calibration=sets))) == 2
+    with pytest.raises(CalibrationError, match="given 4 examples"):
+        calibration_arrays(replace(network, calibration=sets[:1]))
 
 
 def test_inputs_of_another_shape_are_refused(nets, tmp_path):
