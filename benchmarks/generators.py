@@ -7,7 +7,7 @@
 One image, fixed shapes; each network once with fresh weights, and once more where it has batch norms or
 parameters that start at 0 (running statistics of its own features, noise). Each network and way in a process
 of its own; a line of JSON each, and what is there is not done again. `compile` takes minutes for the largest:
-an hour and a half for everything on 2 cores.
+three quarters of an hour for everything on 2 cores.
 """
 
 from __future__ import annotations
