@@ -17,7 +17,9 @@ def complaint(error: BaseException) -> str:
     said = [line for line in lines if line and not _PREAMBLE.search(line) and not _PLACE.match(line)]
     if not said:
         return type(error).__name__
-    first = said[0] if len(said[0]) <= _LONGEST else f"{said[0][: _LONGEST - 1]}…"
+    # A line that ends in a colon announces what is said in the next.
+    told = f"{said[0]} {said[1]}" if said[0].endswith(":") and len(said) > 1 else said[0]
+    first = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
     found = _OPERATOR.search("\n".join(said))
     operator = (found.group(1) or found.group(2)) if found else None
     named = f" (at {operator})" if operator and operator not in first else ""

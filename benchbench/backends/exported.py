@@ -6,8 +6,10 @@ import contextlib
 import copy
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +22,10 @@ from benchbench.core.backends import Network
 from benchbench.core.errors import UnsupportedDeploymentError
 from benchbench.core.imports import told
 
+# torch tells the line of the network that it was in, where it knows it.
+_CALL = re.compile(
+    r'following call raised this error:\s*File "(?P<file>[^"]+)", line (?P<line>\d+)[^\n]*\n(?P<code>[^\n]*)'
+)
 _OPEN = {0: "batch", 2: "height", 3: "width"}
 
 
@@ -44,10 +50,24 @@ def export_program(network: Network, *, is_open: bool) -> Any:
             with quiet_exporter():
                 program = torch.export.export(flat, inputs, dynamic_shapes=shapes, strict=False)
         except Exception as error:  # the exporter runs the network's own code, which may raise anything
-            raise UnsupportedDeploymentError(f"it cannot be exported: {complaint(error)}") from error
+            raise _refusal(error) from error
     if is_open:
         _check_open(program, inputs)
     return program
+
+
+def _refusal(error: Exception) -> UnsupportedDeploymentError:
+    found = _CALL.search(str(error))
+    at = f" ({Path(found['file']).name}:{found['line']}: {found['code'].strip()})" if found else ""
+    if "data-dependent" in str(error):
+        return UnsupportedDeploymentError(
+            f"its forward pass depends on the values of tensors, and cannot be one graph{at}",
+            fix="choose by `torch.where` or `torch.cond`, or leave this backend out",
+        )
+    return UnsupportedDeploymentError(
+        f"it cannot be exported: {complaint(error)}{at}",
+        fix="write that part of `forward` with operators that export, or leave this backend out",
+    )
 
 
 @contextlib.contextmanager

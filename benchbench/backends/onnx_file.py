@@ -60,7 +60,10 @@ def write_onnx(
                 exported, dynamo=True, verbose=False, opset_version=_OPSETS.get(dtype)
             )
     except Exception as error:  # the exporter raises kinds of its own, which no two versions share
-        raise UnsupportedDeploymentError(f"it does not export to ONNX: {_reason(error)}") from error
+        raise UnsupportedDeploymentError(
+            f"it does not export to ONNX: {_reason(error)}",
+            fix="write that part of `forward` with other operators, or leave this backend out",
+        ) from error
     _name_inputs(program.model.graph, network)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

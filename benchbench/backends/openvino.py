@@ -59,7 +59,10 @@ def write_openvino(network: Network, setup: Setup, folder: Path) -> Path:
         try:
             model = openvino.Core().read_model(source)
         except RuntimeError as error:
-            raise UnsupportedDeploymentError(f"OpenVINO does not take it: {complaint(error)}") from error
+            raise UnsupportedDeploymentError(
+                f"OpenVINO does not take it: {complaint(error)}",
+                fix="write that part of `forward` with other operators, or leave this backend out",
+            ) from error
         _fold_constants(model)
         if setup.deployment.precision == "int8":
             model = quantise_openvino(model, network, setup, preset=setup.options.preset)

@@ -41,12 +41,12 @@ class Calibration(Frozen):
     """The inputs that post-training quantisation takes its ranges from.
 
     Attributes:
-        images: how many; of the train split, or of what a network draws where it is given no images.
+        images: how many, 8 or more; of the train split, or of what a network draws where it is given none.
         seed: which of them.
         data: other data than the suite's.
     """
 
-    images: Annotated[int, Strict(), Field(ge=1)] = 64
+    images: Annotated[int, Strict(), Field(ge=8)] = 64
     seed: Annotated[int, Strict(), Field(ge=0)] = 0
     data: DataSpec | None = None
 
@@ -147,6 +147,12 @@ class DeploySpec(Frozen):
     def _weights_of_int8(self) -> DeploySpec:
         if "weights" in self.quantise and self.precision != ("int8",):
             raise ValueError("'quantise: weights' is of int8; give int8 an entry of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _calibration_of_int8(self) -> DeploySpec:
+        if self.calibration != Calibration() and "int8" not in self.precision:
+            raise ValueError("'calibration' is of int8, and no precision here is; leave it out")
         return self
 
     @property

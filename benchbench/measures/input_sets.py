@@ -123,7 +123,7 @@ def calibration_inputs(subject: Subject, images: Callable[[], Splits], *, count:
         raise CalibrationError(
             f"int8 is calibrated on images, and there are none: {error.problem}",
             expected="data that the network can be given",
-            fix="declare the suite's `data`, or `calibration: {data: {source: photos, size: 256}}`",
+            fix=_data_fix(subject),
         ) from error
     there = 0 if contents is None else len(contents)
     if there < count:
@@ -143,6 +143,17 @@ def calibration_inputs(subject: Subject, images: Callable[[], Splits], *, count:
     except DataError as error:
         raise CalibrationError(error.problem, expected=error.expected, fix=error.fix) from error
     return InputSets(sets, f"{count} of the train split, seed {seed}", splits.digest)
+
+
+def _data_fix(subject: Subject) -> str:
+    shape = subject.inputs[0].shape
+    size = shape[-1] if len(shape) == 4 else 256
+    said = f"declare the suite's `data`, or `calibration: {{data: {{source: photos, size: {size}}}}}`"
+    try:
+        _range_of(subject)
+    except DataError:
+        said += ", and `range: unit` or `range: signed` beside it: the pixels that the network takes"
+    return said
 
 
 def _fits(subject: Subject, contents: ImageSet | None, count: int) -> int:

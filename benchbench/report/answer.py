@@ -60,7 +60,8 @@ def _sentence(row: SummaryRow, reference: SummaryRow | None, qualities: Sequence
 def describe_failure(failure: Failure) -> str:
     """Kind, step and reason on one line."""
     step = f" at step {failure.step:,}" if failure.step is not None else ""
-    return f"{failure.kind.replace('_', ' ')}{step}: {failure.reason}"
+    reason = "; ".join(line.strip() for line in failure.reason.splitlines())
+    return f"{failure.kind.replace('_', ' ')}{step}: {reason}"
 
 
 def _own_figures(row: SummaryRow) -> list[str]:

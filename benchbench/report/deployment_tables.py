@@ -114,7 +114,9 @@ def fact_grid(group: DeploymentGroup) -> Grid | None:
     said: dict[tuple[str, str], list[str]] = {}
     for cell in group.cells:
         if cell.record is not None and cell.record.facts:
-            facts = "; ".join(f"{name} {_plain(value)}" for name, value in cell.record.facts.items())
+            # Threads stand with what was timed; these are of the process that wrote and compared.
+            told = {name: value for name, value in cell.record.facts.items() if name != "threads"}
+            facts = "; ".join(f"{name} {_plain(value)}" for name, value in told.items())
             said.setdefault((cell.way, facts), []).append(cell.variant)
     rows = tuple(
         Row((Item(way), Item(", ".join(variants)), Item(facts))) for (way, facts), variants in said.items()

@@ -72,6 +72,10 @@ def _noisy(interval: tuple[float, float]) -> str:
 
 def _best(best: Best, group: DeploymentGroup) -> Sentence:
     first = best.cells[0]
+    ways = [each for each in group.cells if each.variant == first.variant and each is not first]
+    if first.line.deployment.is_reference and ways and all(each.latency is None for each in ways):
+        text = f"was timed in {first.way} alone, {_latency(first)}: none of its deployments was"
+        return Sentence(first.variant, text, tuple(_cautions(first, group)))
     said = [f"runs best in {_where(best.cells)}{_untold(best)}{_against(best.cells)}", *_changed(first)]
     text = "; ".join(said)
     if best.plain:

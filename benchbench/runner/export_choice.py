@@ -110,9 +110,11 @@ def choose_deployment(
         each
         for each in expand(suite)
         if each.network.id == network.id
-        and each.deploy.backend == target.backend
-        and (each.deploy.precision, each.deploy.shapes) == (wanted, open_sizes)
+        and (each.deploy.backend, each.deploy.precision) == (target.backend, wanted)
     ]
+    if cell.id in {each.id for each in declared}:
+        declared = [cell]
+    declared = [each for each in declared if each.deploy.shapes == open_sizes] or declared
     if len(declared) > 1:
         labels = [each.label for each in declared]
         raise OptionError(
@@ -121,9 +123,11 @@ def choose_deployment(
             expected=f"one of {', '.join(labels)}",
             fix=f"--only '{labels[0]}'",
         )
-    if declared:
+    plain = Deployment(backend=target.backend, precision=wanted)
+    template = declared[0].deploy if declared else plain
+    if declared and template.shapes == open_sizes:
         return declared[0]
-    deploy = Deployment(backend=target.backend, precision=wanted, shapes=open_sizes)
+    deploy = template.model_copy(update={"shapes": open_sizes})
     settings = (*network.settings, *deployed_settings(deploy))
     return network.model_copy(update={"deploy": deploy, "settings": settings})
 

@@ -58,8 +58,10 @@ def not_measured(facts: RunFacts | None, cell: Cell, *, suite: str) -> tuple[str
             "quality: no run of this cell is known; benchbench run measures it",
         )
     missing: list[str] = []
-    failed = f" ({'; '.join(facts.failures)})" if facts.failures else ""
     for kind, name in (("time", "latency"), ("quality", "quality")):
+        own = ("cell", *(_TIMES if kind == "time" else _QUALITY))
+        why = [each for each in facts.failures if each.partition(" ")[0] in own]
+        failed = f" ({'; '.join(why)})" if why else ""
         of = {each.of for each in facts.figures if each.kind == kind}
         if cell.label in of:
             continue

@@ -164,7 +164,7 @@ def test_half_precision_is_the_files(tmp_path):
     ("module", "said"),
     [
         (_Untranslatable(), "operator prims.bessel_j0 has no translation"),
-        (_DependsOnData(), "data-dependent"),
+        (_DependsOnData(), "depends on the values of tensors"),
     ],
 )
 def test_what_does_not_export_is_told_in_one_line(module, said, tmp_path):
@@ -204,3 +204,20 @@ def test_half_a_file_and_a_missing_one_are_told(nets, tmp_path):
         check_onnx(path)
     with pytest.raises(ArtefactError, match="missing"):
         check_onnx(tmp_path / "none.onnx")
+
+
+class Branching(nn.Module):
+    """Does something else where its input is bright."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if image.mean() > 0.3:
+            return image * 2
+        return image
+
+
+def test_a_network_that_branches_on_values_is_told_its_line_and_what_to_write(nets, tmp_path):
+    network = Network(Branching(), (torch.rand(1, 3, 8, 8),))
+    with pytest.raises(UnsupportedDeploymentError, match="depends on the values of tensors") as caught:
+        write_onnx(network, nets.setup("onnxruntime"), tmp_path / "model.onnx")
+    assert "if image.mean() > 0.3" in caught.value.problem
+    assert "torch.where" in str(caught.value.fix)

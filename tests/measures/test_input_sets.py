@@ -142,6 +142,15 @@ def test_a_calibration_that_cannot_be_made_says_what_to_do(images: Any, told: st
     assert fix in str(caught.value.fix)
 
 
+def test_without_data_the_advice_is_what_this_network_can_take() -> None:
+    own = {"import": "pkg.mod:build", "input": [1, 3, 8, 8]}
+    for spec, range_said in ((None, False), (own, True)):
+        with pytest.raises(CalibrationError, match="there are none") as caught:
+            calibration_inputs(subject(architecture=spec), no_data, count=10, seed=0)
+        assert "source: photos, size: 8" in str(caught.value.fix)
+        assert ("range: unit" in str(caught.value.fix)) == range_said
+
+
 def test_other_sizes_go_where_shapes_are_dynamic() -> None:
     found = calibration_inputs(subject(shapes="dynamic"), splits(side=16), count=2, seed=0)
     assert found.sets[0][0].shape == (1, 3, 16, 16)

@@ -210,6 +210,8 @@ def test_operators_are_counted_and_not_told_where_the_library_does_not(view):
     assert {item.text for item in rows["v3 compile"][1:]} == {"not told"}
     facts = fact_grid(view.deployments[0])
     assert texts(facts, 1) == ["baseline, v3"] * 4
+    # Those of what was timed stand with the latency.
+    assert not any("threads" in text for text in texts(facts, 2))
 
 
 def test_other_parts_are_of_eager_float32_alone(view):

@@ -356,3 +356,16 @@ def test_a_failed_baseline_leaves_what_is_left(deployed):
     (said,) = best_sentences(group).sentences
     assert "as fast as in eager float32" in said.text
     assert "the baseline" not in said.text
+
+
+def test_nothing_is_best_where_nothing_was_compared(deployed):
+    results = [
+        each if each.cell.deploy.is_reference else deployed.without(each, "latency", "first_call")
+        for each in deployed.deployed_results()
+    ]
+    said = best_sentences(group_of(deployed.deployed_table(results))).sentences
+    assert [each.label for each in said] == ["baseline", "v3"]
+    for each in said:
+        assert "runs best" not in each.text
+        assert each.text.startswith("was timed in eager alone, ")
+        assert each.text.endswith("none of its deployments was")

@@ -156,8 +156,19 @@ def test_what_the_suite_declares_of_a_backend_is_taken(load: Load) -> None:
     assert cell.deploy.bounds.psnr_db == 50
     plain = choose_deployment(suite, network, choose_target("openvino"), precision=None, shapes="dynamic")
     assert plain.label == "v1 openvino dynamic"
-    assert plain.deploy.tolerance is None
+    assert plain.deploy.bounds.psnr_db == 50
     assert plain.network.id == network.id
+
+
+def test_open_shapes_keep_what_the_suite_declares_of_the_backend(load: Load) -> None:
+    declared = "{backend: openvino, precision: int8, calibration: {images: 9}, tolerance: {psnr_db: 7}}"
+    suite = load(NETWORK, f"deploy={declared}")
+    for name in ("v1", "v1 openvino int8"):
+        cell = choose_deployment(
+            suite, choose_cell(suite, name), choose_target("openvino"), precision="int8", shapes="dynamic"
+        )
+        assert cell.label == "v1 openvino int8 dynamic"
+        assert (cell.deploy.calibration.images, cell.deploy.bounds.psnr_db) == (9, 7)
 
 
 def test_of_several_that_the_suite_declares_one_has_to_be_named(load: Load) -> None:
