@@ -18,7 +18,8 @@ def complaint(error: BaseException) -> str:
     if not said:
         return type(error).__name__
     # A line that ends in a colon announces what is said in the next.
-    told = f"{said[0]} {said[1]}" if said[0].endswith(":") and len(said) > 1 else said[0]
+    last = next((index for index, line in enumerate(said) if not line.endswith(":")), len(said) - 1)
+    told = " ".join(said[: last + 1])
     first = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
     found = _OPERATOR.search("\n".join(said))
     operator = (found.group(1) or found.group(2)) if found else None

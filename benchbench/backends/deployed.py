@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchbench.backends.flat import Structure
 from benchbench.core.arguments import take_apart
 from benchbench.core.backends import Session
 from benchbench.core.errors import UnsupportedDeploymentError
@@ -24,6 +25,7 @@ class Deployed(nn.Module):
         places: where each goes in the call.
         fixed: whether it takes those shapes alone.
         label: what it is called in messages.
+        structure: the nest that the network returns; None leaves a tuple of its tensors, or the only one.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Deployed(nn.Module):
         places: tuple[str, ...] = (),
         fixed: bool,
         label: str,
+        structure: Structure | None = None,
     ) -> None:
         super().__init__()
         self.session = session
@@ -41,16 +44,21 @@ class Deployed(nn.Module):
         self._shapes = tuple(tuple(each.shape) for each in inputs)
         self._places = places or ("",) * len(inputs)
         self._fixed = fixed
+        self._structure = structure
 
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor, ...]:
-        """What the network makes of its inputs, [n, ...] each.
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the network makes of its inputs, [n, ...] each: a tensor, or a nest or tuple of them.
 
         Raises:
             TypeError: it is called with other arguments than it was opened for.
             UnsupportedDeploymentError: other shapes than it was opened for, the batch aside, or several
-                batches of a network with a result that is not one per input.
+                batches of a network with a result that is not one per input; another number of results
+                than the network's of its example inputs.
         """
-        given = take_apart(args, kwargs, self._places)
+        made = self._run(take_apart(args, kwargs, self._places))
+        return made if self._structure is None else self._structure.rebuild(made)
+
+    def _run(self, given: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
         if not self._fixed or all(
             tuple(each.shape) == shape for each, shape in zip(given, self._shapes, strict=True)
         ):

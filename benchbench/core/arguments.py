@@ -60,9 +60,16 @@ def take_apart(args: Sequence[Any], kwargs: Mapping[str, Any], places: Sequence[
                 shared = next(left) if shared is None else shared
                 found.append(_entries(shared, place)[entry])
         except (KeyError, StopIteration) as error:
-            raise TypeError(f"the call has no argument for the place {place!r}") from error
+            raise TypeError(_lacking(args, places, place)) from error
     _refuse_others(args, kwargs, *assemble(found, places))
     return tuple(found)
+
+
+def _lacking(args: Sequence[Any], places: Sequence[str], place: str) -> str:
+    wanted = len(assemble(places, places)[0])
+    if place.partition(".")[0] == "" and len(args) < wanted:
+        return f"the call has {len(args)} positional argument{'s' * (len(args) != 1)}; it needs {wanted}"
+    return f"the call has no argument for the place {place!r}"
 
 
 def _entries(given: Any, place: str) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree
 
+from benchbench.backends.repeatable import own_copies
 from benchbench.core.deployment import Deployment, Tolerance
 from benchbench.core.errors import MeasurementError, OutputsDifferError
 from benchbench.core.measurement import Direction, Measurement, Protocol
@@ -29,8 +30,8 @@ class Agreement:
         max_abs: the largest absolute difference.
         mean_abs: the mean absolute difference.
         psnr_db: 10 log10(range^2 / mean square), of all inputs together; infinite where nothing differs.
-        value_range: largest less smallest value of the eager network's output, that of the lowest PSNR; the
-            peak of that PSNR.
+        value_range: largest less smallest value of the eager network's output, that of the lowest PSNR, or
+            its magnitude where all are one; the peak of that PSNR.
         relative: the largest difference as a share of the range of its own output.
     """
 
@@ -42,7 +43,7 @@ class Agreement:
 
 
 def compare_outputs(ours: Run, reference: Run, inputs: Sequence[tuple[Tensor, ...]]) -> Agreement:
-    """Run both on the same inputs.
+    """Run both on the same inputs, each on copies of its own: either may change them in place.
 
     Args:
         ours, reference: a set of inputs -> a tensor, or any nest of tensors.
@@ -55,7 +56,7 @@ def compare_outputs(ours: Run, reference: Run, inputs: Sequence[tuple[Tensor, ..
     made: list[list[tuple[Tensor, Tensor]]] = []
     with torch.inference_mode():
         for each in inputs:
-            here, there = _tensors(ours(each)), _tensors(reference(each))
+            here, there = (_tensors(run(own_copies(each))) for run in (ours, reference))
             if not there or len(here) != len(there):
                 raise MeasurementError(
                     f"the deployed network returns {len(here)} tensors, and eager float32 {len(there)}"
@@ -72,9 +73,9 @@ def compare_outputs(ours: Run, reference: Run, inputs: Sequence[tuple[Tensor, ..
 
 
 def _tensors(made: object) -> list[Tensor]:
-    return [
-        each for each in _pytree.tree_leaves(made) if isinstance(each, Tensor) and each.is_floating_point()
-    ]
+    # Pixels may be whole numbers; a complex number is two.
+    found = [each for each in _pytree.tree_leaves(made) if isinstance(each, Tensor)]
+    return [torch.view_as_real(each) if each.is_complex() else each for each in found]
 
 
 def _difference(pairs: Sequence[tuple[Tensor, Tensor]]) -> Agreement:
@@ -86,11 +87,16 @@ def _difference(pairs: Sequence[tuple[Tensor, Tensor]]) -> Agreement:
     ours = torch.cat([each.double().flatten() for each, _ in pairs])
     reference = torch.cat([each.double().flatten() for _, each in pairs])
     if not torch.isfinite(reference).all():
-        raise MeasurementError("eager float32 makes values that are not finite", fix="look at its training")
+        raise MeasurementError(
+            "eager float32 makes values that are not finite", fix="look at its weights and inputs"
+        )
     if not torch.isfinite(ours).all():
         raise OutputsDifferError("it makes values that are not finite, and eager float32 does not")
     apart = (ours - reference).abs()
     value_range = float(reference.max() - reference.min())
+    if value_range == 0:
+        # A single number, or the same everywhere, has no range; it is as large as it is.
+        value_range = float(reference.abs().max())
     square = float(apart.square().mean())
     psnr_db = math.inf if square == 0 else 10 * math.log10(max(value_range, 1e-30) ** 2 / square)
     largest = float(apart.max())

@@ -11,13 +11,14 @@ from pathlib import Path
 import torch
 
 from benchbench.backends.prepare import setup_for, start_backends, write_artefact
+from benchbench.backends.repeatable import check_repeatable
 from benchbench.core.arguments import assemble
 from benchbench.core.backends import Network, Session, Setup
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
 from benchbench.core.deployment import Deployment
 from benchbench.core.deployment_record import DeploymentRecord
-from benchbench.core.errors import NotHadError, OutputsDifferError, UnsupportedDeploymentError
+from benchbench.core.errors import NotHadError, OutputsDifferError
 from benchbench.core.examples import Splits
 from benchbench.core.measurement import Failure, Measurement, Protocol
 from benchbench.core.model import JsonValue
@@ -71,6 +72,9 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
     device = setup.device
     start_backends([cell.deploy.backend])
     fold_parametrizations(subject.module)
+    # Before the exporter, which tells a network that draws noise in words of its own.
+    compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
+    check_repeatable(lambda given: call_module(subject, given), compared.sets[0])
     started = time.perf_counter()
     calibration = calibration_of(subject)
     network = Network(
@@ -82,8 +86,6 @@ def deploy_subject(subject: Subject, folder: Path) -> DeployedCell:
         replace(subject, artefact=written, load_s=0.0), device=device, threads=threads, fold=lambda module: ""
     )
     assert opened.session is not None
-    compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
-    check_repeatable(subject, compared.sets[0])
     # Both on the CPU: what a session of a GPU returns lies there too.
     found = compare_outputs(opened.session.run, lambda given: call_in_eager(subject, given), compared.sets)
     files = [] if written is None else sorted(each for each in written.parent.iterdir() if each.is_file())
@@ -153,24 +155,6 @@ def _write(network: Network, setup: Setup, folder: Path) -> Path | None:
     return folder / written.name
 
 
-def check_repeatable(subject: Subject, given: Sequence[torch.Tensor]) -> None:
-    """Whether the network makes the same of the same inputs twice, as it must to be held to itself.
-
-    Raises:
-        UnsupportedDeploymentError: it draws random numbers of its own.
-    """
-    # Each seeded by torch's generator, which goes on from call to call.
-    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-        first, second = (_call(subject, given) for _ in range(2))
-    # Sums of several threads may differ in their last digits.
-    if compare_outputs(lambda _: first, lambda _: second, [tuple(given)]).relative > 1e-4:
-        raise UnsupportedDeploymentError(
-            "the network draws random numbers: of the same inputs it makes something else at every call",
-            expected="outputs that its inputs decide",
-            fix="take the noise as an input, or draw it in `__init__` and keep it in a buffer",
-        )
-
-
 def weights_size(subject: Subject) -> Measurement:
     """Bytes of parameters and buffers: what a network needs on disk that no backend writes a file of.
 
@@ -210,10 +194,11 @@ def calibration_of(subject: Subject) -> InputSets | None:
 def call_in_eager(subject: Subject, given: Sequence[torch.Tensor]) -> object:
     """What the module itself makes of a set of inputs; torch's generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        return _call(subject, given)
+        return call_module(subject, given)
 
 
-def _call(subject: Subject, given: Sequence[torch.Tensor]) -> object:
+def call_module(subject: Subject, given: Sequence[torch.Tensor]) -> object:
+    """What the module makes of a set of inputs; random numbers go on from call to call."""
     args, kwargs = assemble(list(given), subject.places)
     made: object = subject.module(*args, **kwargs)
     return made

@@ -16,7 +16,7 @@ from typing import Literal
 import benchbench
 from benchbench.core.cell import Cell
 from benchbench.core.deployment import Precision, Shapes
-from benchbench.core.errors import MeasurementError, StoreError
+from benchbench.core.errors import MeasurementError, OptionError, StoreError
 from benchbench.core.measurement import Failure
 from benchbench.core.store import cannot_write
 from benchbench.core.suite import Suite
@@ -83,13 +83,15 @@ def export(
         say: shows one line of progress.
 
     Raises:
-        UnknownNameError, OptionError: not one cell, or a format that is not of its backend.
+        UnknownNameError, OptionError: not a suite, not one cell, or a format that is not of its backend.
         CheckpointError: no weights, or weights that do not fit.
         DependencyError: a package is missing.
         MeasurementError: the network does not go into this format, or the file does not do what eager
             float32 does; nothing is left.
         StoreError: the run is damaged, or `out` cannot be written or has it already.
     """
+    if not isinstance(suite, Suite):
+        raise OptionError(f"suite: got {suite!r:.80}", expected="a suite", fix="bb.load_suite(path)")
     target = choose_target(to)
     chosen = choose_cell(suite, only)
     cell = choose_deployment(suite, chosen, target, precision=precision, shapes=shapes)

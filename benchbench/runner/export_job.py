@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from benchbench.backends.prepare import open_session, setup_for, write_artefact
+from benchbench.backends.repeatable import check_repeatable
 from benchbench.core.backends import Network, Session, Setup
 from benchbench.core.contracts import Subject
 from benchbench.core.deployment import Tolerance
@@ -28,7 +29,7 @@ from benchbench.measures.agreement import Agreement, check_tolerance, compare_ou
 from benchbench.measures.counting import count
 from benchbench.measures.fold import find_foldable, fold_parametrizations
 from benchbench.measures.input_sets import comparison_inputs
-from benchbench.runner.deploying import COMPARED, calibration_of, call_in_eager, check_repeatable
+from benchbench.runner.deploying import COMPARED, calibration_of, call_in_eager, call_module
 from benchbench.runner.export_facts import Agreed, Calibrated, CardFile, Format, Made, Replaced
 from benchbench.runner.export_files import read_tensors, versions_for
 from benchbench.runner.files import digest_of_file, digest_of_files
@@ -72,6 +73,8 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
     fold_parametrizations(subject.module)
     threads = usable_cpus()
     setup = setup_for(cell.deploy, device="cpu", threads=threads)
+    compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
+    check_repeatable(lambda each: call_module(subject, each), compared.sets[0])
     calibration = calibration_of(subject)
     if calibration is not None:
         say(f"calibrating on {calibration.origin} ...")
@@ -82,8 +85,6 @@ def execute_export(job: ExportJob, *, say: Callable[[str], None] = say_on_stderr
     written = _write(way, network, setup, folder)
     say("loading it again, and comparing it with eager float32 ...")
     session = _reopen(way, job, setup, written)
-    compared = comparison_inputs(subject, lambda: open_images_of(cell), count=COMPARED, seed=cell.seed)
-    check_repeatable(subject, compared.sets[0])
     found = compare_outputs(session.run, lambda each: call_in_eager(subject, each), compared.sets)
     bounds = cell.deploy.bounds
     _check(found, bounds, written)

@@ -203,9 +203,9 @@ def test_a_gpu_that_is_not_there() -> None:
 )
 def test_a_complaint_is_one_line(message: str, line: str | None) -> None:
     announced = complaint(
-        RuntimeError("FrontEnd API failed with OpConversionFailure:\nNo conversion of Dropout")
+        RuntimeError("FrontEnd API failed with OpConversionFailure:\nThe log:\nNo conversion of Dropout")
     )
-    assert announced.endswith("OpConversionFailure: No conversion of Dropout")
+    assert announced.endswith("OpConversionFailure: The log: No conversion of Dropout")
     found = complaint(RuntimeError(message))
     assert found == (line or "RuntimeError: LoweringException: no (at aten.foo.default)")
     assert len(complaint(RuntimeError("x" * 5000))) < 400

@@ -120,10 +120,11 @@ def test_bounds_are_the_precisions_own_unless_declared(
     [
         (Tolerance, {}, "bounds nothing"),
         (Tolerance, {"max_abs": 0}, "greater than 0"),
-        (Calibration, {"images": 0}, "greater than or equal to 1"),
+        (Calibration, {"images": 0}, "greater than or equal to 8"),
         (Deployment, {"precision": "fp8"}, "fp32"),
         (DeploySpec, {"backend": []}, "at least 1"),
         (DeploySpec, {"quantise": "weights"}, "give int8 an entry of its own"),
+        (DeploySpec, {"backend": "openvino", "calibration": {"images": 9}}, "is of int8, and no precision"),
         (DeploySpec, {"precision": ["fp32", "int8"], "quantise": ["all", "weights"]}, "entry of its own"),
     ],
 )
@@ -183,7 +184,9 @@ def test_a_call_is_taken_apart_as_it_was_put_together(places: tuple[str, ...]) -
 @pytest.mark.parametrize(
     ("args", "kwargs", "places", "words"),
     [
-        ((), {}, ("",), "no argument for the place ''"),
+        ((), {}, ("",), "has 0 positional arguments; it needs 1"),
+        ((1,), {"scale": 2}, ("", "scale", ""), "has 1 positional argument; it needs 2"),
+        ((), {}, (".image", ".mask"), "has 0 positional arguments; it needs 1"),
         ((1,), {}, ("", "scale"), "no argument for the place 'scale'"),
         ((), {"batch": {"image": 1}}, ("batch.image", "batch.mask"), "place 'batch.mask'"),
         (({"image": 1},), {}, (".image", ".mask"), "place '.mask'"),

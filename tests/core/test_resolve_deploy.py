@@ -35,7 +35,10 @@ deploy:
             "  - openvino\n  - {backend: openvino, tolerance: {psnr_db: 9}}\n",
             "two deployments are called 'openvino'",
         ),
-        ("  - {backend: openvino, calibration: {data: {source: fotos}}}\n", "did you mean 'photos'?"),
+        (
+            "  - {backend: openvino, precision: int8, calibration: {data: {source: fotos}}}\n",
+            "did you mean 'photos'?",
+        ),
     ],
 )
 def test_a_wrong_deployment_is_told_with_its_place(deploy: str, told: str, tmp_path: Path) -> None:

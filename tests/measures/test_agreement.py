@@ -22,6 +22,16 @@ def plus(amount: float, first: int = 4) -> object:
     return run
 
 
+def test_neither_side_is_given_what_the_other_changed() -> None:
+    def in_place(given: tuple[Tensor, ...]) -> Tensor:
+        return given[0].add_(1)
+
+    inputs = [(torch.tensor([[0.0, 1.0]]),)]
+    assert compare_outputs(in_place, plus(1.0), inputs).max_abs == 0.0
+    assert compare_outputs(plus(1.0), in_place, inputs).max_abs == 0.0
+    assert torch.equal(inputs[0][0], torch.tensor([[0.0, 1.0]]))
+
+
 def identity(given: tuple[Tensor, ...]) -> Tensor:
     return given[0]
 
@@ -57,7 +67,21 @@ def test_equal_outputs_are_told_as_such() -> None:
 def test_a_network_that_makes_one_value_is_held_to_it() -> None:
     constant = [(torch.ones(1, 3),)]
     assert compare_outputs(identity, identity, constant).relative == 0.0
-    assert compare_outputs(plus(0.1), identity, constant).relative == math.inf
+    found = compare_outputs(plus(0.1), identity, constant)
+    # Without a range, to how large it is: a difference of 0.1 of 1, a PSNR of 20 dB.
+    assert (found.relative, found.value_range) == (pytest.approx(0.1), 1.0)
+    assert found.psnr_db == pytest.approx(20.0, abs=1e-3)
+    zero = [(torch.zeros(1, 3),)]
+    assert compare_outputs(plus(0.1), identity, zero).relative == math.inf
+
+
+def test_whole_and_complex_numbers_are_compared_too() -> None:
+    pixels = [(torch.tensor([[0, 100, 250]], dtype=torch.uint8),)]
+    assert compare_outputs(identity, identity, pixels).max_abs == 0
+    off = compare_outputs(lambda given: given[0] + 1, identity, pixels)
+    assert (off.max_abs, off.relative) == (1.0, 1 / 250)
+    waves = [(torch.tensor([[1 + 2j, 3 - 4j]]),)]
+    assert compare_outputs(lambda given: given[0] + 1j, identity, waves).max_abs == 1.0
 
 
 @pytest.mark.parametrize(

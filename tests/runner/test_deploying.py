@@ -184,6 +184,26 @@ def test_a_network_that_draws_noise_cannot_be_held_to_itself(
     assert (failure.kind, "draws random numbers" in failure.reason) == ("unsupported", True)
 
 
+def test_a_network_that_changes_its_input_is_held_to_what_it_makes(
+    toy: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in_place.py").write_text(
+        "import torch\n"
+        "class build(torch.nn.Conv2d):\n"
+        "    def __init__(self): super().__init__(3, 3, 1)\n"
+        "    def forward(self, x): return super().forward(x.add_(1))\n"
+    )
+    path = tmp_path / "in_place.yaml"
+    path.write_text(
+        "name: in_place\narchitecture: {import: 'in_place.py:build', input: [1, 3, 8, 8]}\n"
+        "variants: {v1: {}}\nmeasure: [parameters]\ndeploy: channels_last\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    suite = load_suite(path)
+    result = executed(suite, "v1 channels_last", tmp_path, import_folders=(str(tmp_path),))
+    assert result.failures == ()
+
+
 def test_a_precision_of_the_gpu_alone_is_looked_for_there(toy: Backend) -> None:
     both = replace(TOY, precisions={"cpu": ("fp32",), "cuda": ("fp32", "fp16")})
     BACKENDS.add("both", both)

@@ -587,6 +587,12 @@ def test_damage_elsewhere_in_the_run_is_told_on_the_card(load: Load) -> None:
     assert "damaged" in run.unread[0]
 
 
+def test_a_path_is_not_a_suite() -> None:
+    with pytest.raises(OptionError, match=r"suite: got 'tiny\.yaml'") as caught:
+        export("tiny.yaml", only="v1", to="pt2", out="exports")  # type: ignore[arg-type]
+    assert "bb.load_suite" in str(caught.value.fix)
+
+
 def test_weights_that_the_suite_loads(load: Load) -> None:
     suite = load(NETWORK, "train={load: 'weights-{variant}.pt'}")
     with pytest.raises(CheckpointError, match=r"no checkpoint at weights-v1\.pt"):
