@@ -15,9 +15,9 @@ from benchbench.backends.prepare import open_session, setup_for
 from benchbench.core.backends import Network
 from benchbench.core.cell import Cell
 from benchbench.core.contracts import Subject
-from benchbench.core.errors import NotHadError
 from benchbench.core.measurement import Failure
 from benchbench.core.registry import BACKENDS
+from benchbench.measures.failures import explain_failure
 
 
 class OneDevice(Protocol):
@@ -67,16 +67,14 @@ def open_deployed(
 def refuse_other_devices(cell: Cell, options: OneDevice) -> Failure | None:
     """Why a deployed cell has no place in a comparison on this device; None where it has.
 
-    That is what its backend does not have there, and what this machine lacks for it.
+    That is what its backend does not have there, what this machine lacks for it, or that its library is gone
+    or broken: the others are compared without it.
     """
     if cell.deploy.is_reference:
         return None
     try:
         setup_for(cell.deploy, device=options.device[0], threads=1)
-    except NotHadError as error:
-        reason = f"{options.setting}: {error.problem}"
-        return Failure(of="", kind="skipped", reason=reason, fix=error.fix)
-    except Exception:
-        # A library that is gone or broken may be mended: the process that opens it tells, of this cell alone.
-        return None
+    except Exception as error:  # a library that is broken raises anything as it is imported
+        failure = explain_failure(error, of="")
+        return failure.model_copy(update={"reason": f"{options.setting}: {failure.reason}"})
     return None

@@ -79,9 +79,9 @@ class FakeCuda:
             try:
                 with within("capture"):
                     yield
-            except Exception:
+            except Exception as error:
                 # As torch's own does: it ends the recording, which fails, while the error is on its way.
-                raise RuntimeError("CUDA error: operation failed due to a previous error") from None
+                raise RuntimeError("CUDA error: operation failed due to a previous error") from error
 
         monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
         monkeypatch.setattr(torch.cuda, "Stream", lambda: Stream(here.log))

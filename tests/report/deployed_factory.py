@@ -185,6 +185,13 @@ def deployed_results(**given: object) -> list[CellResult]:
     ]
 
 
+def many_results() -> list[CellResult]:
+    """Both networks in three ways more, which are too many for every pair of them to be shown."""
+    ways = [*WORKING, *(Deployment(backend=name) for name in ("a", "b", "c"))]
+    latencies = {(name, way.label): 0.1 for name in ("baseline", "v3") for way in ways}
+    return [deployed_result(name, way, latencies=latencies) for name in ("baseline", "v3") for way in ways]
+
+
 def deployed_table(
     results: Sequence[CellResult] | None = None,
     *,

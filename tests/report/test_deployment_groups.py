@@ -7,7 +7,6 @@ import io
 
 import pytest
 
-from benchbench.core.deployment import Deployment
 from benchbench.core.measurement import Failure, Interval
 from benchbench.report.deployment_blocks import deployment_blocks
 from benchbench.report.deployment_grids import full_grid, matrix_grids, why_failed
@@ -224,14 +223,7 @@ def test_exported_rows_say_by_which_clock(deployed, by_both_clocks, name):
 
 
 def test_of_many_pairs_those_left_out_are_counted_and_where_they_are_is_told(deployed):
-    ways = [*deployed.WORKING, *(Deployment(backend=name) for name in ("a", "b", "c"))]
-    latencies = {(name, way.label): 0.1 for name in ("baseline", "v3") for way in ways}
-    results = [
-        deployed.deployed_result(name, way, latencies=latencies)
-        for name in ("baseline", "v3")
-        for way in ways
-    ]
-    (group,) = groups_of(deployed, results)
+    (group,) = groups_of(deployed, deployed.many_results())
     assert group.pairs_left_out > 0
     folds = [block for block in deployment_blocks([group], Notes()) if isinstance(block, Fold)]
     fold = next(each for each in folds if each.title.startswith("Pairs with"))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from benchbench.core.cell import Setting
-from benchbench.core.deployment import Deployment
 from benchbench.report.deployment_words import best_sentences, gain_sentences
 from benchbench.report.views.deployment_gains import every_pair
 from benchbench.report.views.latency_pairs import LatencyPairs, PairedRatio
@@ -77,14 +76,7 @@ def test_every_pair_is_there_once(group, deployed):
 
 
 def test_of_many_lines_there_are_the_pairs_with_eager_and_with_the_baseline(deployed):
-    ways = [*deployed.WORKING, *(Deployment(backend=name) for name in ("a", "b", "c"))]
-    latencies = {(name, way.label): 0.1 for name in ("baseline", "v3") for way in ways}
-    results = [
-        deployed.deployed_result(name, way, latencies=latencies)
-        for name in ("baseline", "v3")
-        for way in ways
-    ]
-    group = group_of(deployed.deployed_table(results))
+    group = group_of(deployed.deployed_table(deployed.many_results()))
     named = {(pair.one.line.label, pair.other.line.label) for pair in group.pairs}
     assert ("v3 a", "v3") in named
     assert ("v3 a", "baseline a") in named

@@ -141,21 +141,27 @@ def test_files_of_a_killed_attempt_are_no_part_of_it(deployed: Suite, tmp_path: 
     assert second.measurement("file_size").value == first.measurement("file_size").value  # type: ignore[union-attr]
 
 
+def imported(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str, *, deploy: str = "toy") -> Suite:
+    """A suite of the one network that `own.py`, which holds `body`, calls `build`."""
+    (folder / "own.py").write_text(body)
+    path = folder / "own.yaml"
+    path.write_text(
+        "name: own\narchitecture: {import: 'own.py:build', input: [1, 3, 8, 8]}\n"
+        f"variants: {{v1: {{}}}}\nmeasure: [parameters]\ndeploy: {deploy}\n"
+    )
+    monkeypatch.chdir(folder)
+    return load_suite(path)
+
+
 def test_what_is_counted_still_has_its_norms_of_weights(
     toy: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "normed.py").write_text(
+    body = (
         "from torch import nn\n"
         "def build():\n"
         "    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 8, 3)))\n"
     )
-    path = tmp_path / "normed.yaml"
-    path.write_text(
-        "name: normed\narchitecture: {import: 'normed.py:build', input: [1, 3, 8, 8]}\n"
-        "variants: {v1: {}}\nmeasure: [parameters]\ndeploy: toy\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    suite = load_suite(path)
+    suite = imported(tmp_path, monkeypatch, body)
     folders = (str(tmp_path),)
     eager = executed(suite, "v1", tmp_path, is_deployed_elsewhere=True, import_folders=folders)
     deployed = executed(suite, "v1 toy", tmp_path, import_folders=folders)
@@ -168,38 +174,27 @@ def test_what_is_counted_still_has_its_norms_of_weights(
 def test_a_network_that_draws_noise_cannot_be_held_to_itself(
     toy: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "noisy.py").write_text(
+    body = (
         "import torch\n"
         "class build(torch.nn.Conv2d):\n"
         "    def __init__(self): super().__init__(3, 3, 1)\n"
         "    def forward(self, x): return super().forward(x) + torch.randn_like(x)\n"
     )
-    path = tmp_path / "noisy.yaml"
-    path.write_text(
-        "name: noisy\narchitecture: {import: 'noisy.py:build', input: [1, 3, 8, 8]}\n"
-        "variants: {v1: {}}\nmeasure: [parameters]\ndeploy: toy\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    (failure,) = executed(load_suite(path), "v1 toy", tmp_path, import_folders=(str(tmp_path),)).failures
+    suite = imported(tmp_path, monkeypatch, body)
+    (failure,) = executed(suite, "v1 toy", tmp_path, import_folders=(str(tmp_path),)).failures
     assert (failure.kind, "draws random numbers" in failure.reason) == ("unsupported", True)
 
 
 def test_a_network_that_changes_its_input_is_held_to_what_it_makes(
     toy: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "in_place.py").write_text(
+    body = (
         "import torch\n"
         "class build(torch.nn.Conv2d):\n"
         "    def __init__(self): super().__init__(3, 3, 1)\n"
         "    def forward(self, x): return super().forward(x.add_(1))\n"
     )
-    path = tmp_path / "in_place.yaml"
-    path.write_text(
-        "name: in_place\narchitecture: {import: 'in_place.py:build', input: [1, 3, 8, 8]}\n"
-        "variants: {v1: {}}\nmeasure: [parameters]\ndeploy: channels_last\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    suite = load_suite(path)
+    suite = imported(tmp_path, monkeypatch, body, deploy="channels_last")
     result = executed(suite, "v1 channels_last", tmp_path, import_folders=(str(tmp_path),))
     assert result.failures == ()
 

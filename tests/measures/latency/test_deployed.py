@@ -159,14 +159,21 @@ def test_a_comparison_refuses_what_this_machine_does_not_have(
     assert refusal.fix.startswith("leave that combination out")
 
 
-def test_a_library_that_cannot_be_asked_is_left_to_the_process_that_opens_it(register: Any) -> None:
+def test_a_library_that_is_broken_or_gone_is_told_before_anything_is_opened(register: Any) -> None:
     def broken(setup: Setup) -> str | None:
         raise OSError("libtoy.so.3 is missing")
 
     register("toy", backend(lacks=broken))
     register("gone", backend(packages=("no_such_package_1",)))
-    for name in ("toy", "gone"):
-        assert refuse_other_devices(cell(backend=name), options()) is None
+    found = {name: refuse_other_devices(cell(backend=name), options()) for name in ("toy", "gone")}
+    for name, kind, told in (
+        ("toy", "crashed", "OSError: libtoy.so.3 is missing"),
+        ("gone", "invalid", "gone needs no_such_package_1, which is not installed"),
+    ):
+        refusal = found[name]
+        assert refusal is not None
+        assert refusal.kind == kind
+        assert refusal.reason.startswith(f"{options().setting}: {told}")
 
 
 def test_a_session_that_does_not_open_fails_alone(register: Any) -> None:
