@@ -60,12 +60,7 @@ class SourceMap:
                 found = (*found, part)
         if not self._where:
             return Location(self.path, key=dotted(place))
-        where = self._where.get(found, Location(self.path))
-        names = [[part for part in each if isinstance(part, str)] for each in (found, place)]
-        if where.line is None and where.key is None and names[0] != names[1]:
-            # Said on the command line as a whole: which part of it, no line tells.
-            return Location(where.path, key=dotted(place))
-        return where
+        return self._where.get(found, Location(self.path))
 
     def note(self, place: Place, where: Location) -> None:
         """Remember where `place` was said."""
